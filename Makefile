@@ -1,0 +1,60 @@
+# Every target sets itself up; nothing but python3 (3.11 or newer), git and make is needed before.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := mcp_local_llm.py graph agents tools memory training mcp_server prompts tests
+UV := $(shell command -v uv 2>/dev/null)
+
+.PHONY: help setup demo test check cov bench studio audit docs clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## make .venv with pinned packages
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+ifdef UV
+	@test -x $(BIN)/python || uv venv --quiet --seed --python $(PYTHON) $(VENV)
+	@uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[dev]"
+else
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing packages into $(VENV) (some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+endif
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## the crew solves a task in the bundled demo repository
+	@$(BIN)/mcp-local-llm demo --dir .demo
+
+test: $(STAMP) check cov  ## checks, tests and coverage limits
+
+check: $(STAMP)  ## black, ruff, mypy
+	@$(BIN)/black --quiet --check $(SOURCES) || { echo "run: $(BIN)/black $(SOURCES)" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet $(SOURCES)
+	@$(BIN)/mypy
+
+cov:
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage json --quiet -o .coverage.json
+	@$(BIN)/python tests/coverage_limits.py .coverage.json
+
+bench: $(STAMP)  ## speed figures, as ratios within one run
+	@$(BIN)/python -P -m graph.bench
+
+studio: $(STAMP)  ## LangGraph Studio on this machine
+	@LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false \
+	  $(BIN)/langgraph dev --no-reload
+
+audit: $(STAMP)  ## known vulnerabilities in the pinned packages
+	@$(BIN)/pip-audit --skip-editable
+
+docs: $(STAMP)  ## refresh the generated command help in docs/
+	@$(BIN)/python tests/cli_help.py --write
+
+clean:  ## remove what make created
+	@rm -rf $(VENV) .coverage .coverage.* .coverage.json .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

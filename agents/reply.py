@@ -1,0 +1,134 @@
+"""What a role says beside its tool calls: the planner's plan and every reply's tags line.
+
+A plan is a ``<plan>`` block of ``name: value`` lines; the tags line ends a role's turn::
+
+    <plan>
+    goal: return sum of items greater than 5
+    step: add total_above(values) to shop/cart.py
+    file: shop/cart.py flexible
+    test: tests/test_total_above.py
+    </plan>
+    <tags prompt="compact-1" rules="r1" level="flexible" marks="concept:list pattern:filter"/>
+
+What a model leaves out or gets wrong is repaired by ``repaired_tags``; it never stops a run.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pydantic import Field
+
+from memory.records import Level, PreservationTag, Record
+
+_PLAN: Final = re.compile(r"<plan>[ \t]*\n(.*?)\n[ \t]*</plan>", re.DOTALL)
+_TAGS: Final = re.compile(r"^<tags((?:\s+\w+=\"[^\"<>]*\")*)\s*/>\s*$", re.MULTILINE)
+_ATTRIBUTE: Final = re.compile(r"(\w+)=\"([^\"<>]*)\"")
+_MARKER: Final = re.compile(r"^[a-z]+:[\w.-]+$")
+
+
+class Plan(Record):
+    """What the planner decided: goal, steps, files with their levels, and the new test's path.
+
+    ``refusal`` holds the reason when the planner declines; then there are no steps.
+    """
+
+    goal: str
+    steps: tuple[str, ...] = ()
+    files: tuple[PreservationTag, ...] = ()
+    test: str = ""
+    refusal: str = ""
+
+
+class Tags(Record):
+    """The tags line as the model wrote it; ``level`` is a level's name."""
+
+    prompt: str
+    rules: tuple[str, ...] = ()
+    level: Level = Level.FLEXIBLE
+    marks: tuple[str, ...] = Field(default=())
+
+
+def render_plan(plan: Plan) -> str:
+    """Return ``plan`` as the block that ``parse_plan`` reads."""
+    lines = [f"goal: {plan.goal}"]
+    if plan.refusal:
+        lines.append(f"refuse: {plan.refusal}")
+    lines += [f"step: {step}" for step in plan.steps]
+    lines += [f"file: {tag.region} {tag.level}" for tag in plan.files]
+    if plan.test:
+        lines.append(f"test: {plan.test}")
+    return "<plan>\n" + "\n".join(lines) + "\n</plan>"
+
+
+def _file_tag(value: str) -> PreservationTag:
+    region, _, level = value.rpartition(" ")
+    if region and level in set(Level):
+        return PreservationTag(region=region.strip(), level=Level(level))
+    return PreservationTag(region=value, level=Level.FLEXIBLE)
+
+
+def parse_plan(text: str) -> Plan | None:
+    """Return the last plan block of ``text``, or None when there is none with a goal.
+
+    Unknown lines are ignored; a file without a valid level counts as flexible.
+    """
+    blocks = _PLAN.findall(text)
+    if not blocks:
+        return None
+    fields: dict[str, list[str]] = {}
+    for line in blocks[-1].splitlines():
+        name, colon, value = line.strip().partition(":")
+        if colon and value.strip():
+            fields.setdefault(name.strip().lower(), []).append(value.strip())
+    if "goal" not in fields:
+        return None
+    return Plan(
+        goal=fields["goal"][0],
+        steps=tuple(fields.get("step", ())),
+        files=tuple(_file_tag(value) for value in fields.get("file", ())),
+        test=fields.get("test", [""])[0],
+        refusal=fields.get("refuse", [""])[0],
+    )
+
+
+def render_tags(tags: Tags) -> str:
+    """Return ``tags`` as the line that ``parse_tags`` reads."""
+    rules = f' rules="{" ".join(tags.rules)}"' if tags.rules else ""
+    return (
+        f'<tags prompt="{tags.prompt}"{rules} level="{tags.level}" marks="{" ".join(tags.marks)}"/>'
+    )
+
+
+def parse_tags(text: str) -> Tags | None:
+    """Return the last valid tags line of ``text``, or None; never raises."""
+    lines = _TAGS.findall(text)
+    if not lines:
+        return None
+    values = dict(_ATTRIBUTE.findall(lines[-1]))
+    marks = tuple(values.get("marks", "").split())
+    if not values.get("prompt") or values.get("level") not in set(Level):
+        return None
+    if not all(_MARKER.match(mark) for mark in marks):
+        return None
+    return Tags(
+        prompt=values["prompt"],
+        rules=tuple(values.get("rules", "").split()),
+        level=Level(values["level"]),
+        marks=marks,
+    )
+
+
+def repaired_tags(text: str, *, prompt_id: str, rules: tuple[str, ...]) -> tuple[Tags, bool]:
+    """Return valid tags for a reply, and whether they had to be repaired.
+
+    The prompt id is the one in force and only rules that were given are kept, whatever the model
+    claims.
+    """
+    said = parse_tags(text)
+    if said is None:
+        return Tags(prompt=prompt_id, rules=rules), True
+    kept = tuple(rule for rule in said.rules if rule in rules)
+    true = said.model_copy(update={"prompt": prompt_id, "rules": kept})
+    return true, true != said

@@ -1,0 +1,61 @@
+"""What makes a role: its tools, what it may write, what it owes, and its turn's prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import prompts
+from agents.reply import Plan, render_plan
+from tools.registry import describe
+
+# (plan, path, bytes before, bytes after) -> why the change is refused, or ""
+Verdict = Callable[[Plan | None, str, bytes | None, bytes | None], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a role has to show: the run's plan, the plan it said itself, the files it changed.
+
+    ``existing`` are the files that were there when its turn began.
+    """
+
+    plan: Plan | None
+    said: Plan | None
+    changed: frozenset[str]
+    existing: frozenset[str]
+
+
+Owed = Callable[[Work], str]  # -> what is missing, or ""
+
+
+def owes_nothing(work: Work) -> str:
+    """Let a role end without any change."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One role of the crew. ``tools`` are in the order in which they are described."""
+
+    name: str
+    tools: tuple[str, ...]
+    verdict: Verdict
+    owed: Owed = owes_nothing
+
+    def opening(
+        self, profile: str, *, tests: str = "", failures: Sequence[str] = (), plan: Plan | None
+    ) -> str:
+        """Return the user message that gives this role its turn.
+
+        ``tests`` is "", "red" or "green"; ``failures`` are short lines of what went wrong.
+        """
+        tools = describe(self.tools, compact=False) if profile == "full" else ""
+        return prompts.render(
+            f"{profile}/{self.name}",
+            role=self.name,
+            tests=tests,
+            failures=list(failures),
+            tools=tools,
+            plan=render_plan(plan) if plan else "",
+        )

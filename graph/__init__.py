@@ -1,0 +1,1 @@
+"""Wiring: state, graphs, settings and the command line. The work is done below."""

@@ -1,0 +1,240 @@
+"""What each form of ``graph-run`` does, once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from agents.home import state_home
+from graph.progress import Display, open_display
+from graph.review import TerminalReview, approve_all, decision_of
+from graph.runner import Asker, Runner, leave_open
+from graph.runs import RunRequest, RunResult, RunStore, new_run_id, now
+from graph.settings import load_settings
+from graph.show import print_result, print_runs
+from mcp_local_llm import LocalLLMError, UsageError
+from tools import worktree
+from tools.gitrepo import Repo
+
+_TASK_LIMIT: Final = 20_000  # characters; a longer one is a document, to be put into a file
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Do what ``options`` say and return the exit code."""
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    command: str = getattr(options, "command", "start")
+    store = RunStore(state_home())
+    actions: dict[str, Callable[[argparse.Namespace, RunStore], int]] = {
+        "start": _start,
+        "resume": _resume,
+        "list": _list,
+        "show": _show,
+        "apply": _apply,
+        "discard": _discard,
+    }
+    return actions[command](options, store)
+
+
+def write_error(error: LocalLLMError) -> None:
+    """Put ``error`` on stdout as the one JSON object of ``--json``."""
+    _write_json({"error": str(error), "exit_code": error.exit_code})
+
+
+def unexpected(error: Exception, as_json: bool) -> int:
+    """Say that this program has a defect, and keep the traceback for its authors."""
+    path = state_home() / "logs" / "last-error.txt"
+    where = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        where = f" The details are in {str(path)!r}."
+    except OSError:
+        where = " The details could not be written."
+    sys.stderr.write(f"graph-run: unexpected {type(error).__name__}: {error}.{where}\n")
+    if as_json:
+        _write_json({"error": f"unexpected {type(error).__name__}: {error}", "exit_code": 1})
+    return 1
+
+
+def _start(options: argparse.Namespace, store: RunStore) -> int:
+    task = options.task.strip()
+    if not task:
+        raise UsageError('the task is empty; say what to change, as in graph-run "add …"')
+    if len(task) > _TASK_LIMIT:
+        raise UsageError(
+            f"the task has {len(task)} characters, the limit is {_TASK_LIMIT}; put the details "
+            "into a file of the project and name it"
+        )
+    workspace = _workspace(options.workspace)
+    overrides = _overrides(options)
+    settings = load_settings(workspace, overrides)
+    asyncio.run(_ensure_repository(workspace, options.init_git))
+    request = RunRequest(
+        run_id=new_run_id(),
+        task=task,
+        workspace=str(workspace),
+        review=settings.review,
+        overrides=overrides,
+        created=now(),
+    )
+    with open_display() as display:
+        runner = Runner(store, settings, watcher=display, ask=_asker(options, display))
+        result = _interruptible(runner.start(request), request.run_id)
+    return _told(options, result)
+
+
+def _resume(options: argparse.Namespace, store: RunStore) -> int:
+    request = store.request(options.run_id)
+    overrides = {**request.overrides, **_overrides(options)}
+    settings = load_settings(_workspace(Path(request.workspace)), overrides)
+    decision = decision_of(options)
+    with open_display() as display:
+        runner = Runner(store, settings, watcher=display, ask=_asker(options, display))
+        result = _interruptible(runner.resume(options.run_id, decision), options.run_id)
+    return _told(options, result)
+
+
+def _told(options: argparse.Namespace, result: RunResult | None) -> int:
+    if result is None:
+        if options.json:
+            _write_json({"error": "interrupted", "exit_code": 130})
+        return 130
+    if options.yes and result.status == "delivered":
+        asyncio.run(worktree.apply(Path(result.workspace), result.run_id))
+        sys.stderr.write("the change was applied to the workspace\n")
+    if options.json:
+        _write_json(_for_programs(result))
+    else:
+        print_result(result)
+    return result.exit_code
+
+
+def _list(options: argparse.Namespace, store: RunStore) -> int:
+    rows = [(store.request(run_id), store.phase(run_id)) for run_id in store.run_ids()]
+    if options.json:
+        _write_json({"runs": [{**r.model_dump(mode="json"), "status": phase} for r, phase in rows]})
+    else:
+        print_runs(rows)
+    return 0
+
+
+def _show(options: argparse.Namespace, store: RunStore) -> int:
+    request = store.request(options.run_id)
+    result = store.result(options.run_id) or RunResult(
+        run_id=request.run_id,
+        status=store.phase(options.run_id),
+        task=request.task,
+        workspace=request.workspace,
+    )
+    if options.json:
+        _write_json(_for_programs(result))
+    else:
+        print_result(result)
+    return 0
+
+
+def _apply(options: argparse.Namespace, store: RunStore) -> int:
+    request = store.request(options.run_id)
+    phase = store.phase(options.run_id)
+    if phase != "delivered":
+        raise UsageError(
+            f"the run {options.run_id!r} is {phase}, not delivered: there is nothing to apply; "
+            f"see `graph-run show {options.run_id}`"
+        )
+    written = asyncio.run(worktree.apply(_workspace(Path(request.workspace)), options.run_id))
+    if options.json:
+        _write_json({"run_id": options.run_id, "written": list(written)})
+    else:
+        text = "\n".join(f"  {path}" for path in written) or "  nothing: it was applied before"
+        sys.stdout.write(f"applied run {options.run_id}:\n{text}\n")
+    return 0
+
+
+def _discard(options: argparse.Namespace, store: RunStore) -> int:
+    request = store.request(options.run_id)
+    workspace = Path(request.workspace)
+    with store.lock(options.run_id):
+        if workspace.is_dir():
+            asyncio.run(worktree.discard(workspace, options.run_id))
+        shutil.rmtree(store.folder(options.run_id))
+    if options.json:
+        _write_json({"run_id": options.run_id, "discarded": True})
+    else:
+        sys.stdout.write(f"discarded run {options.run_id}\n")
+    return 0
+
+
+def _workspace(path: Path) -> Path:
+    folder = path.expanduser().absolute()
+    if not folder.is_dir():
+        raise UsageError(
+            f"the workspace {str(folder)!r} is no folder; give an existing one with --workspace"
+        )
+    return folder.resolve()
+
+
+async def _ensure_repository(workspace: Path, init: bool) -> None:
+    if init and not await Repo.is_repo(workspace):
+        await Repo.init(workspace)
+    await Repo.open(workspace)
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the command line says, in the shape of the settings."""
+    said: dict[str, Any] = {}
+    if options.model:
+        said["model"] = {"profile": options.model}
+    if getattr(options, "review", None) is not None:
+        said["review"] = options.review
+    return said
+
+
+def _asker(options: argparse.Namespace, display: Display) -> Asker:
+    if options.yes:
+        return approve_all
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        return TerminalReview(display)
+    return leave_open
+
+
+def _interruptible(work: Coroutine[Any, Any, RunResult], run_id: str) -> RunResult | None:
+    """Run ``work``; on SIGINT or SIGTERM stop it in order and say how to go on."""
+
+    async def run() -> RunResult | None:
+        task = asyncio.create_task(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return None
+
+    try:
+        result = asyncio.run(run())
+    except LocalLLMError as error:
+        if error.exit_code == 3:
+            sys.stderr.write(f"the run can go on later: graph-run resume {run_id}\n")
+        raise
+    if result is None:
+        sys.stderr.write(f"\ninterrupted; go on with: graph-run resume {run_id}\n")
+    return result
+
+
+def _for_programs(result: RunResult) -> dict[str, Any]:
+    return {**result.model_dump(mode="json"), "exit_code": result.exit_code}
+
+
+def _write_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Sums for a small bakery."""

@@ -1,0 +1,84 @@
+"""Asking a person: on the terminal, in their editor, or by the arguments of ``resume``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from graph.progress import Display
+from graph.state import Decision
+from mcp_local_llm import UsageError
+
+
+def approve_all(kind: str, text: str, problem: str) -> Decision | None:
+    """Approve every review (``--yes``); what was refused once stays open."""
+    return None if problem else Decision(decision="approve")
+
+
+def decision_of(options: argparse.Namespace) -> Decision | None:
+    """Return the answer that the arguments of ``resume`` give, if they give one."""
+    if options.approve:
+        return Decision(decision="approve")
+    if options.reject is not None:
+        return Decision(decision="reject", text=options.reject)
+    if options.edit is None:
+        return None
+    path: Path = options.edit
+    try:
+        return Decision(decision="edit", text=path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read the edited text {str(path)!r} ({error}); give a UTF-8 file"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalReview:
+    """Shows what waits for review and asks until there is a clear answer."""
+
+    display: Display
+
+    def __call__(self, kind: str, text: str, problem: str) -> Decision | None:
+        """Return the user's decision; None at the end of input, which leaves the run waiting."""
+        self.display.pause()
+        sys.stderr.write(f"\n--- {kind} ---\n{text}\n")
+        if problem:
+            sys.stderr.write(f"\n{problem}\n")
+        while True:
+            sys.stderr.write(f"{kind}: [a]pprove, [e]dit, [r]eject? ")
+            sys.stderr.flush()
+            answer = sys.stdin.readline()
+            if not answer:
+                return None
+            match answer.strip().lower()[:1]:
+                case "a":
+                    return Decision(decision="approve")
+                case "e":
+                    return Decision(decision="edit", text=_edited(kind, text))
+                case "r":
+                    sys.stderr.write("reason: ")
+                    sys.stderr.flush()
+                    return Decision(decision="reject", text=sys.stdin.readline().strip())
+
+
+def _edited(kind: str, text: str) -> str:
+    """Return ``text`` as the user leaves it in their editor."""
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    suffix = ".diff" if kind == "patch" else ".txt"
+    with tempfile.NamedTemporaryFile("w+", suffix=suffix, encoding="utf-8") as draft:
+        draft.write(text)
+        draft.flush()
+        try:
+            # The user's own editor on the user's own terminal: no sandbox, no new session.
+            subprocess.run([*editor, draft.name], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UsageError(
+                f"the editor {editor[0]!r} failed ({error}); set EDITOR to one that works"
+            ) from error
+        return Path(draft.name).read_text(encoding="utf-8")

@@ -1,0 +1,211 @@
+"""Runs and resumes one run in this process: lock, checkpoints, reviews, and an orderly stop."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.types import Command, StateSnapshot
+
+from graph.crew import CrewGraph, build_graph
+from graph.outcome import result_of
+from graph.runs import Phase, RunRequest, RunResult, RunStore
+from graph.settings import Settings
+from graph.state import RECORDS, Decision, RunInput, RunState
+from graph.workshop import NoWatcher, Watcher, Workshop
+from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
+from memory.records import Level
+from memory.session import Memory, SessionMemory
+
+_RECURSION_LIMIT: Final = 500  # the crew's own limits end a run long before
+_LOADABLE: Final = [(kind.__module__, kind.__name__) for kind in (*RECORDS, Level)]
+
+# Asks a person about a review: (kind, text, problem) -> decision, or None to leave it open.
+Asker = Callable[[str, str, str], Decision | None]
+
+
+def leave_open(kind: str, text: str, problem: str) -> Decision | None:
+    """Answer no review: the run stops as waiting."""
+    return None
+
+
+@dataclass(slots=True)
+class Runner:
+    """Starts and resumes runs of one store."""
+
+    store: RunStore
+    settings: Settings
+    watcher: Watcher = field(default_factory=NoWatcher)
+    ask: Asker = leave_open
+    memory: Memory = field(default_factory=SessionMemory)
+
+    async def start(self, request: RunRequest) -> RunResult:
+        """Begin a run; see ``resume`` for what may be raised."""
+        await asyncio.to_thread(self.store.create, request)
+        return await self.resume(request.run_id)
+
+    async def resume(self, run_id: str, decision: Decision | None = None) -> RunResult:
+        """Go on with a run from its last checkpoint until it ends or waits for a person.
+
+        Raises ``UsageError`` when the run is over, held by another process, or waits for another
+        kind of answer; ``Unavailable`` when model or store fail: the run can be resumed then.
+        """
+        request = await asyncio.to_thread(self.store.request, run_id)
+        with self.store.lock(run_id):
+            shop = Workshop(self.settings, self.store, memory=self.memory, watcher=self.watcher)
+            try:
+                async with open_checkpoints(self.store, self.settings) as saver:
+                    return await self._drive(build_graph(shop, saver), request, shop, decision)
+            finally:
+                await shop.aclose()
+
+    async def _drive(
+        self, graph: CrewGraph, request: RunRequest, shop: Workshop, decision: Decision | None
+    ) -> RunResult:
+        config: RunnableConfig = {
+            "configurable": {"thread_id": request.run_id},
+            "recursion_limit": _RECURSION_LIMIT,
+        }
+        given = await self._first_input(graph, config, request, decision)
+        try:
+            while True:
+                await graph.ainvoke(given, config, durability="sync")
+                snapshot = await graph.aget_state(config)
+                if not snapshot.interrupts:
+                    return self._finished(request)
+                question = snapshot.interrupts[0].value
+                answer = await asyncio.to_thread(
+                    self.ask, question["review"], question["text"], question["problem"]
+                )
+                if answer is None:
+                    return await self._waiting(snapshot, request, shop, question)
+                given = Command(resume=answer.model_dump())
+        except (asyncio.CancelledError, LocalLLMError) as stopped:
+            reason = str(stopped) or "interrupted"
+            self._note(request, "interrupted", reason, await graph.aget_state(config))
+            raise
+
+    async def _first_input(
+        self,
+        graph: CrewGraph,
+        config: RunnableConfig,
+        request: RunRequest,
+        decision: Decision | None,
+    ) -> Any:
+        snapshot = await graph.aget_state(config)
+        run_id = request.run_id
+        if not snapshot.values and not snapshot.tasks:
+            start: RunInput = {
+                "run_id": run_id,
+                "task": request.task,
+                "workspace": request.workspace,
+                "review": list(request.review),
+            }
+            return start
+        # Not `next`: it leaves out a node whose result was kept before the kill, but not yet merged.
+        if not snapshot.tasks:
+            raise UsageError(f"the run {run_id!r} is over; see `graph-run show {run_id}`")
+        if decision is None:
+            return None
+        if not snapshot.interrupts:
+            raise UsageError(
+                f"the run {run_id!r} waits for no answer; `graph-run resume {run_id}` goes on"
+            )
+        return Command(resume=decision.model_dump())
+
+    def _finished(self, request: RunRequest) -> RunResult:
+        result = self.store.result(request.run_id)
+        if result is None:
+            raise StoreUnavailable(
+                f"the run {request.run_id!r} ended but its result was not kept; look at "
+                f"{str(self.store.folder(request.run_id))!r}"
+            )
+        return result
+
+    async def _waiting(
+        self, snapshot: StateSnapshot, request: RunRequest, shop: Workshop, question: dict[str, str]
+    ) -> RunResult:
+        kind = question["review"]
+        model = (await shop.model()).chat.model_id
+        reason = question["problem"] or f"the {kind} waits for your review"
+        result = result_of(
+            _state(request, snapshot),
+            model,
+            status="waiting",
+            reason=reason,
+            waiting=kind,
+        )
+        if kind == "patch":
+            result = result.model_copy(update={"diff": question["text"]})
+        await asyncio.to_thread(self.store.write_result, result)
+        return result
+
+    def _note(
+        self, request: RunRequest, status: Phase, reason: str, snapshot: StateSnapshot
+    ) -> None:
+        state = _state(request, snapshot)
+        self.store.write_result(result_of(state, "", status=status, reason=reason))
+
+
+def _state(request: RunRequest, snapshot: StateSnapshot) -> RunState:
+    """Return the state kept so far; before the first checkpoint, what was asked."""
+    asked = {"run_id": request.run_id, "task": request.task, "workspace": request.workspace}
+    return cast(RunState, asked | snapshot.values)
+
+
+@asynccontextmanager
+async def open_checkpoints(
+    store: RunStore, settings: Settings
+) -> AsyncIterator[BaseCheckpointSaver[str]]:
+    """Open the checkpoint store: SQLite in the state folder, or PostgreSQL by URL.
+
+    Raises ``StoreUnavailable`` when it can't be opened or written.
+    """
+    serializer = JsonPlusSerializer(allowed_msgpack_modules=_LOADABLE)
+    if settings.checkpoint_url is not None:
+        async with _postgres(settings.checkpoint_url, serializer) as remote:
+            yield remote
+        return
+    import aiosqlite
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    path = store.checkpoints
+    try:
+        async with aiosqlite.connect(str(path), timeout=30) as connection:
+            saver = AsyncSqliteSaver(connection, serde=serializer)
+            await saver.setup()
+            yield saver
+    except sqlite3.Error as error:
+        raise StoreUnavailable(_why_sqlite(path, error)) from error
+
+
+def _why_sqlite(path: Path, error: sqlite3.Error) -> str:
+    return (
+        f"the checkpoint store {str(path)!r} cannot be used ({error}); free some space there, or "
+        "point MCP_LOCAL_LLM_HOME to a folder you can write"
+    )
+
+
+@asynccontextmanager
+async def _postgres(
+    url: str, serializer: JsonPlusSerializer
+) -> AsyncIterator[BaseCheckpointSaver[str]]:
+    try:
+        from langgraph.checkpoint.postgres.aio import (  # type: ignore[import-not-found,unused-ignore]  # an extra
+            AsyncPostgresSaver,
+        )
+    except ImportError as error:
+        raise StoreUnavailable(
+            "checkpoints in PostgreSQL need an extra; run pip install 'mcp-local-llm[postgres]'"
+        ) from error
+    async with AsyncPostgresSaver.from_conn_string(url, serde=serializer) as saver:
+        await saver.setup()
+        yield saver

@@ -1,0 +1,208 @@
+"""The run store: one folder per run under the state folder.
+
+``run.json`` what was asked · ``events.jsonl`` what happened when · ``result.json`` how it ended ·
+``report.html`` the same for people · ``patch.diff`` the change · ``tree/`` the git worktree.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from agents.home import private_folder
+from agents.reply import Plan
+from graph.state import Review, Step, TestState
+from mcp_local_llm import StoreUnavailable, UsageError
+from memory.corrections import Correction
+from memory.records import Record
+
+Phase = Literal["running", "waiting", "interrupted", "delivered", "failed", "refused", "rejected"]
+EXIT_CODES: Final[Mapping[str, int]] = {"delivered": 0, "waiting": 0, "interrupted": 130}
+
+
+class RunRequest(Record):
+    """What was asked, and with which settings: enough to resume in another process."""
+
+    run_id: str
+    task: str
+    workspace: str
+    review: tuple[Review, ...] = ()
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    created: str
+
+
+class RunResult(Record):
+    """How a run stands, for people and programs. ``waiting_for`` is set while it waits."""
+
+    run_id: str
+    status: Phase
+    reason: str = ""
+    task: str
+    workspace: str
+    branch: str = ""
+    diff: str = ""
+    plan: Plan | None = None
+    tests: TestState = TestState()
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    elapsed_s: float = 0.0
+    model: str = ""
+    report: str = ""
+    waiting_for: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command that ends with this result."""
+        return EXIT_CODES.get(self.status, 1)
+
+
+def new_run_id() -> str:
+    """Return a run id that sorts by time and is safe in paths and branch names."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def now() -> str:
+    """Return the time, as records keep it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _store_errors(what: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot {what} {str(path)!r} ({error.strerror or error}); free some space there, or "
+            "point MCP_LOCAL_LLM_HOME to a folder you can write"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class RunStore:
+    """All runs below ``home``. Raises ``StoreUnavailable`` when the disk does not play along."""
+
+    home: Path
+
+    def folder(self, run_id: str) -> Path:
+        """Return the folder of a run, which need not exist."""
+        return self.home / "runs" / run_id
+
+    @property
+    def checkpoints(self) -> Path:
+        """The database that all runs' checkpoints are in."""
+        return self.home / "checkpoints.sqlite"
+
+    def create(self, request: RunRequest) -> Path:
+        """Make the run's folder and write down what was asked."""
+        folder = self.folder(request.run_id)
+        with _store_errors("create the run folder", folder):
+            private_folder(self.home)
+            private_folder(folder)
+            _write(folder / "run.json", request.model_dump_json(indent=1))
+        return folder
+
+    def knows(self, run_id: str) -> bool:
+        """Say whether there is such a run."""
+        return (self.folder(run_id) / "run.json").is_file()
+
+    def request(self, run_id: str) -> RunRequest:
+        """Return what was asked; ``UsageError`` for a run that is not there."""
+        path = self.folder(run_id) / "run.json"
+        try:
+            return RunRequest.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"there is no run {run_id!r}; `graph-run list` shows the runs there are"
+            ) from error
+        except (OSError, ValidationError) as error:
+            raise StoreUnavailable(
+                f"the record {str(path)!r} cannot be read ({error}); start the task again"
+            ) from error
+
+    def result(self, run_id: str) -> RunResult | None:
+        """Return how the run stands, or None when nothing was written yet."""
+        path = self.folder(run_id) / "result.json"
+        try:
+            return RunResult.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise StoreUnavailable(
+                f"the record {str(path)!r} cannot be read ({error}); resume or discard the run"
+            ) from error
+
+    def write_result(self, result: RunResult) -> None:
+        """Write down how the run stands, in one piece."""
+        path = self.folder(result.run_id) / "result.json"
+        with _store_errors("write", path):
+            _write(path, result.model_dump_json(indent=1))
+
+    def write_text(self, run_id: str, name: str, text: str) -> Path:
+        """Write a file of the run, in one piece, and return its path."""
+        path = self.folder(run_id) / name
+        with _store_errors("write", path):
+            _write(path, text)
+        return path
+
+    def event(self, run_id: str, line: str) -> None:
+        """Append one JSON line to the run's event log."""
+        path = self.folder(run_id) / "events.jsonl"
+        with _store_errors("write", path), path.open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+
+    def run_ids(self) -> tuple[str, ...]:
+        """Return all runs, newest first."""
+        runs = self.home / "runs"
+        if not runs.is_dir():
+            return ()
+        found = (p.name for p in runs.iterdir() if (p / "run.json").is_file())
+        return tuple(sorted(found, reverse=True))
+
+    def phase(self, run_id: str) -> Phase:
+        """Say how a run stands now; one whose process is gone without a result is interrupted."""
+        result = self.result(run_id)
+        if result is not None and result.status != "running":
+            return result.status
+        try:
+            with self.lock(run_id):
+                return "interrupted"
+        except UsageError:
+            return "running"
+
+    @contextmanager
+    def lock(self, run_id: str) -> Iterator[None]:
+        """Hold the run for this process; ``UsageError`` while another one holds it."""
+        path = self.folder(run_id) / "lock"
+        with _store_errors("open", path):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"the run {run_id!r} is being worked on by another process; wait for it"
+                ) from error
+            yield
+        finally:
+            os.close(handle)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write ``text`` in one piece: a reader sees the old file or the new one, never half."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""All settings in one place.
+
+Precedence: command line > environment (``MCP_LOCAL_LLM_MODEL__PROFILE=…``) > the project's
+``.mcp-local-llm/config.toml`` > the user's ``config.toml`` > defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from agents.profiles import ModelConfig
+from graph.state import Review
+from mcp_local_llm import UsageError
+from tools.sandbox import CommandPolicy
+
+PROJECT_CONFIG: Final = Path(".mcp-local-llm") / "config.toml"
+
+
+def user_config_path() -> Path:
+    """Return the user's own settings file, which need not exist."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "mcp-local-llm" / "config.toml"
+
+
+class CommandConfig(BaseModel):
+    """How commands run. ``python`` is the interpreter of the project's tests; found when unset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    python: Path | None = None
+    allow_unsandboxed: bool = False
+    timeout_s: float = Field(default=120.0, gt=0)
+    output_cap_bytes: int = Field(default=32 * 1024, gt=0)
+
+    def policy(self, python: Path) -> CommandPolicy:
+        """Return the policy for commands that use ``python``."""
+        return CommandPolicy(
+            python=python,
+            allow_unsandboxed=self.allow_unsandboxed,
+            timeout_s=self.timeout_s,
+            output_cap_bytes=self.output_cap_bytes,
+        )
+
+
+class LimitsConfig(BaseModel):
+    """The bounds of one run. What is reached ends the run with a reason, never silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    test_attempts: int = Field(default=3, ge=1)
+    implement_attempts: int = Field(default=3, ge=1)
+    turns: int = Field(default=6, ge=1)  # replies of one role in one turn
+    repeats: int = Field(default=4, ge=1)
+    steps: int = Field(default=30, ge=1)  # turns of all roles
+    tokens: int = Field(default=1_000_000, ge=1)
+    wall_s: float = Field(default=3_600.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """The settings of one run. ``replies`` is the script of the profile ``scripted`` (tests).
+
+    ``checkpoint_url`` puts checkpoints into PostgreSQL instead of the state folder.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="MCP_LOCAL_LLM_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    model: ModelConfig = ModelConfig()
+    command: CommandConfig = CommandConfig()
+    limits: LimitsConfig = LimitsConfig()
+    review: tuple[Review, ...] = ()
+    replies: Path | None = None
+    checkpoint_url: str | None = None
+
+
+def load_settings(workspace: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings for ``workspace``; ``overrides`` is what the command line says.
+
+    Raises ``UsageError`` naming the file or setting that is wrong.
+    """
+    files = (workspace / PROJECT_CONFIG, user_config_path())
+
+    class _Here(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            tomls = (TomlConfigSettingsSource(settings_cls, toml_file=path) for path in files)
+            return (init_settings, env_settings, *tomls)
+
+    try:
+        found = _Here(**dict(overrides or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"the setting {where!r} is wrong: {first['msg']}; look at the command line, the "
+            f"MCP_LOCAL_LLM_* variables and {', '.join(map(str, files))}"
+        ) from error
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        names = " or ".join(repr(str(path)) for path in files if path.exists())
+        raise UsageError(f"cannot read the settings in {names}: {error}; mend the file") from error
+    return Settings.model_construct(**{n: getattr(found, n) for n in Settings.model_fields})

@@ -1,0 +1,197 @@
+"""One turn of one role in a run: seat it, let it answer, keep what it may change, commit that."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import prompts
+from agents.brief import workspace_files
+from agents.chat import Message
+from agents.crew import ROLES, seat
+from agents.loop import Limits, RoleOutcome, Seat, run_turns
+from agents.role import Role
+from graph.state import RunState, Step, Story, Talk
+from graph.workshop import OpenModel, Workshop
+from memory.records import ContextWindow, PreservationTag, ReplyTags
+from tools.context import ToolContext
+from tools.gitfiles import Change
+from tools.jail import Jail
+from tools.worktree import RunTree
+
+_COMMIT_TYPES = {
+    "tester": "test",
+    "implementer": "feat",
+    "refactorer": "refactor",
+    "doc_writer": "docs",
+}
+
+
+async def take_turn(
+    shop: Workshop,
+    state: RunState,
+    role_name: str,
+    *,
+    attempt: int,
+    tests: str = "",
+    failures: Sequence[str] = (),
+    preface: str = "",
+) -> tuple[RoleOutcome, RunState]:
+    """Let a role work from the recorded state of the tree; return how it went and what changed.
+
+    Doing it again after a crash starts from the same recorded state. ``preface`` goes before the
+    role's own prompt in its message. Raises what the model raises.
+    """
+    role = ROLES[role_name]
+    model = await shop.model()
+    tree = await shop.tree(state)
+    await tree.reset_to(state["tree"].sha)
+    plan = state.get("plan")
+    opening = role.opening(model.prompts, tests=tests, failures=failures, plan=plan)
+    asked = Message(role="user", content=f"{preface}\n{opening}" if preface else opening)
+    started = shop.clock()
+    outcome = await run_turns(
+        model.chat,
+        (*state["talk"].messages, asked),
+        await _seat(shop, state, role, model),
+        _limits(shop, state, model),
+        shop.watcher.token,
+    )
+    await _undo_what_no_tool_did(tree, state, role, outcome)
+    sha = await tree.commit(commit_message(state, role_name))
+    step = _step(state, outcome, model, attempt, started, shop.clock())
+    shop.watcher.step_ended(step)
+    story = state["story"]
+    update: RunState = {
+        "tree": state["tree"].model_copy(update={"sha": sha}),
+        "talk": Talk(messages=outcome.talk, green=state["talk"].green),
+        "story": story.model_copy(
+            update={
+                "steps": (*story.steps, step),
+                "elapsed_s": story.elapsed_s + step.duration_s,
+            }
+        ),
+    }
+    return outcome, update
+
+
+def opening_talk(profile: str) -> Talk:
+    """Return the transcript before anyone has spoken."""
+    return Talk(messages=(Message(role="system", content=prompts.render(f"{profile}/system")),))
+
+
+def commit_message(state: RunState, role_name: str) -> str:
+    """Return a conventional-commit message for what a role did, in the plan's words."""
+    plan = state.get("plan")
+    goal = " ".join((plan.goal if plan else state["task"]).split()) or "change"
+    kind = _COMMIT_TYPES.get(role_name, "chore")
+    if kind == "feat" and goal.lower().startswith(("fix", "repair", "correct")):
+        kind = "fix"
+    subject = f"{kind}: {goal}"
+    return subject if len(subject) <= 72 else subject[:71].rstrip() + "…"
+
+
+def spent_limit(shop: Workshop, story: Story) -> str:
+    """Return which limit of the run is used up, in words, or ""."""
+    limits = shop.settings.limits
+    if len(story.steps) >= limits.steps:
+        return f"the limit of {limits.steps} role turns is reached (limits.steps)"
+    if story.tokens >= limits.tokens:
+        return f"the limit of {limits.tokens} tokens is reached (limits.tokens)"
+    if story.elapsed_s >= limits.wall_s:
+        return f"the limit of {limits.wall_s:g} s is reached (limits.wall_s)"
+    return ""
+
+
+async def _seat(shop: Workshop, state: RunState, role: Role, model: OpenModel) -> Seat:
+    context = await tool_context(shop, state)
+    existing = await asyncio.to_thread(workspace_files, context.workspace)
+    return seat(
+        role,
+        context,
+        profile=model.prompts,
+        rules=tuple(rule.id for rule in state["brief"].rules),
+        plan=state.get("plan"),
+        existing=frozenset(existing),
+    )
+
+
+async def tool_context(shop: Workshop, state: RunState) -> ToolContext:
+    """Return what the tools of this run may reach."""
+    root = Path(state["tree"].path)
+    policy = await shop.policy(state)
+    jail = await asyncio.to_thread(Jail, root)
+    return ToolContext(jail=jail, workspace=root, command=policy, memory=shop.memory)
+
+
+def _limits(shop: Workshop, state: RunState, model: OpenModel) -> Limits:
+    config, story = shop.settings.limits, state["story"]
+    return Limits(
+        turns=config.turns,
+        repeats=config.repeats,
+        max_tokens=model.max_tokens,
+        context_tokens=model.context_tokens,
+        tokens_left=config.tokens - story.tokens,
+        deadline=time.monotonic() + config.wall_s - story.elapsed_s,
+    )
+
+
+async def _undo_what_no_tool_did(
+    tree: RunTree, state: RunState, role: Role, outcome: RoleOutcome
+) -> None:
+    """Restore files that a command changed although the role may not change them."""
+    repo = tree.tree
+    undo: list[Change] = []
+    for change in await repo.changes(await repo.snapshot(), state["tree"].sha):
+        path = in_workspace(tree, change)
+        if path in outcome.changed:
+            continue  # the tool loop has judged it
+        before = await repo.blob(change.new.sha) if change.new else None
+        after = await repo.blob(change.old.sha) if change.old else None
+        if path.startswith("..") or role.verdict(state.get("plan"), path, before, after):
+            undo.append(change)
+    await repo.put_on_disk(undo)
+
+
+def in_workspace(tree: RunTree, change: Change) -> str:
+    """Return a change's path relative to the workspace, which may be a folder of the repository."""
+    return os.path.relpath(tree.tree.root / change.path, tree.workspace)
+
+
+def _step(
+    state: RunState,
+    outcome: RoleOutcome,
+    model: OpenModel,
+    attempt: int,
+    started: float,
+    ended: float,
+) -> Step:
+    plan = outcome.plan or state.get("plan")
+    planned = {tag.region: tag for tag in plan.files} if plan else {}
+    touched = tuple(
+        planned.get(path) or PreservationTag(region=path, level=outcome.tags.level)
+        for path in outcome.changed
+    )
+    return Step(
+        role=outcome.role,
+        attempt=attempt,
+        status=outcome.status,
+        started_s=started,
+        duration_s=ended - started,
+        exchanges=outcome.exchanges,
+        changed=outcome.changed,
+        window=ContextWindow(
+            prompt_id=outcome.tags.prompt,
+            active_rules=tuple(rule.id for rule in state["brief"].rules),
+        ),
+        tags=ReplyTags(
+            model=model.chat.model_id,
+            adapter=model.chat.adapter_id,
+            levels=touched or (plan.files if plan else ()),
+            markers=outcome.tags.marks,
+        ),
+        repaired=outcome.repaired,
+    )

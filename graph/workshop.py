@@ -1,0 +1,173 @@
+"""What the nodes work with: settings, model, memory, run store and event log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+from agents.brief import Brief, fit_brief
+from agents.chat import ChatModel, Message
+from agents.replies import load_replies
+from agents.scripted import ScriptedModel
+from graph.report import render_report
+from graph.runs import RunRequest, RunResult, RunStore, now
+from graph.settings import Settings
+from graph.state import RunState, Step
+from mcp_local_llm import UsageError
+from memory.session import Memory, SessionMemory
+from tools import worktree
+from tools.interpreter import find_python
+from tools.sandbox import CommandPolicy
+from tools.worktree import RunTree
+
+SCRIPTED: Final = "scripted"
+
+
+class Watcher(Protocol):
+    """Whoever wants to see a run as it goes."""
+
+    def node_started(self, node: str) -> None:
+        """A node of the graph begins."""
+        ...
+
+    def token(self, piece: str) -> None:
+        """The model wrote a piece of text."""
+        ...
+
+    def step_ended(self, step: Step) -> None:
+        """A role's turn has ended."""
+        ...
+
+
+class NoWatcher:
+    """Watches nothing (Studio, tests)."""
+
+    def node_started(self, node: str) -> None:
+        """Do nothing."""
+
+    def token(self, piece: str) -> None:
+        """Do nothing."""
+
+    def step_ended(self, step: Step) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A model ready to answer, and the prompt set and bounds that fit it."""
+
+    chat: ChatModel
+    prompts: Literal["compact", "full"]
+    context_tokens: int
+    max_tokens: int
+
+
+async def open_model(settings: Settings, home: Path, leases: AsyncExitStack) -> OpenModel:
+    """Return the model of ``settings``, its server started when it is one of ours.
+
+    The server is held by ``leases``. Raises ``ModelUnavailable`` or ``UsageError``.
+    """
+    if settings.model.profile == SCRIPTED:
+        return await _scripted(settings)
+    from agents.lease import acquire
+    from agents.profiles import resolve_profile
+    from agents.serving import LeasedModel
+
+    profile = await asyncio.to_thread(resolve_profile, None, settings.model, home=home)
+    lease = await leases.enter_async_context(await acquire(profile, settings.model, home=home))
+    return OpenModel(
+        chat=LeasedModel(lease),
+        prompts=profile.prompts,
+        context_tokens=profile.context_tokens,
+        max_tokens=profile.max_tokens,
+    )
+
+
+async def _scripted(settings: Settings) -> OpenModel:
+    if settings.replies is None:
+        raise UsageError(
+            "the profile 'scripted' needs a file of replies; set `replies` "
+            "(MCP_LOCAL_LLM_REPLIES), or choose another profile with --model"
+        )
+    script = await asyncio.to_thread(load_replies, settings.replies)
+    config = settings.model
+    return OpenModel(
+        chat=ScriptedModel(script),
+        prompts=config.prompts or "compact",
+        context_tokens=config.context_tokens or 100_000,
+        max_tokens=config.max_tokens or 4_096,
+    )
+
+
+@dataclass(slots=True)
+class Workshop:
+    """Everything the nodes need besides the state. The model is opened on first use."""
+
+    settings: Settings
+    store: RunStore
+    memory: Memory = field(default_factory=SessionMemory)
+    watcher: Watcher = field(default_factory=NoWatcher)
+    clock: Callable[[], float] = time.time
+    _leases: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _model: OpenModel | None = None
+    _python: Path | None = None
+
+    async def model(self) -> OpenModel:
+        """Return the open model."""
+        if self._model is None:
+            self._model = await open_model(self.settings, self.store.home, self._leases)
+        return self._model
+
+    async def policy(self, state: RunState) -> CommandPolicy:
+        """Return how commands run; the user's interpreter is looked for once."""
+        if self._python is None:
+            workspace, configured = Path(state["workspace"]), self.settings.command.python
+            self._python = await asyncio.to_thread(find_python, workspace, configured)
+        return self.settings.command.policy(self._python)
+
+    async def tree(self, state: RunState) -> RunTree:
+        """Return the run's worktree, made when it is not there yet."""
+        run_id, workspace = state["run_id"], Path(state["workspace"])
+        return await worktree.create(workspace, run_id, self.store.folder(run_id) / "tree")
+
+    async def fitted(self, brief: Brief) -> Brief:
+        """Return ``brief`` without what would fill more than half of the model's context."""
+        model = await self.model()
+
+        def count(text: str) -> int:
+            return model.chat.count([Message(role="user", content=text)])
+
+        return await asyncio.to_thread(fit_brief, brief, model.context_tokens // 2, count)
+
+    def register(self, state: RunState) -> None:
+        """Give a run that was started without the command line (Studio) its folder. Blocking."""
+        if not self.store.knows(state["run_id"]):
+            self.store.create(
+                RunRequest(
+                    run_id=state["run_id"],
+                    task=state["task"],
+                    workspace=state["workspace"],
+                    created=now(),
+                )
+            )
+
+    def finish(self, result: RunResult) -> None:
+        """Write patch, report and result of a run that has ended. Blocking."""
+        self.store.write_text(result.run_id, "patch.diff", result.diff)
+        path = self.store.write_text(result.run_id, "report.html", render_report(result))
+        self.store.write_result(result.model_copy(update={"report": str(path)}))
+
+    async def aclose(self) -> None:
+        """Give the model back."""
+        await self._leases.aclose()
+
+    async def event(self, run_id: str, name: str, **fields: Any) -> None:
+        """Append an event to the run's log; ``name`` is ``noun.verb``."""
+        line = json.dumps({"at": round(self.clock(), 4), "event": name, **fields})
+        await asyncio.to_thread(self.store.event, run_id, line)

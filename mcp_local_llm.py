@@ -1,0 +1,111 @@
+"""mcp-local-llm: a coding crew that lives on one machine.
+
+This module holds what every folder may need: the version, the error tree and the console-script
+launchers. It holds no logic and imports nothing of the project at import time.
+
+The error tree (``exit_code`` is what a command line ends with)::
+
+    LocalLLMError               1   base of everything this project raises on purpose
+    ├── UsageError              2   the input is wrong: empty task, missing folder, bad config
+    ├── Unavailable             3   something the run needs is not there
+    │   ├── ModelUnavailable    3   weights, server, port or memory for the model
+    │   └── StoreUnavailable    3   checkpoint, run folder or disk
+    └── ToolFault               1   a tool call failed; the tool loop shows it to the model
+        ├── ToolRetry           1   the same goal may work with a changed call
+        └── ToolDenied          1   it will never be allowed: adapt, don't repeat
+
+A message says what happened, to what, and what to do next.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+__version__: Final = "0.1.0"
+
+
+class LocalLLMError(Exception):
+    """Base of every error this project raises on purpose."""
+
+    exit_code: int = 1
+
+
+class UsageError(LocalLLMError):
+    """The input is wrong; the message says what to type instead."""
+
+    exit_code = 2
+
+
+class Unavailable(LocalLLMError):
+    """Something the run needs is not there; the message says how to get it."""
+
+    exit_code = 3
+
+
+class ModelUnavailable(Unavailable):
+    """The model's weights, server, port or memory are not available."""
+
+
+class StoreUnavailable(Unavailable):
+    """The checkpoint store, the run folder or the disk cannot be used."""
+
+
+class ToolFault(LocalLLMError):
+    """A tool call failed in a way the model should read."""
+
+
+class ToolRetry(ToolFault):
+    """The same goal may work with a changed call."""
+
+
+class ToolDenied(ToolFault):
+    """The call will never be allowed; the model has to adapt."""
+
+
+# command of `mcp-local-llm` -> "module:function"; a function takes argv and returns an exit code.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("graph.demo:main", "watch the crew solve one task with the demo model"),
+    "model": ("agents.model_cli:main", "start, stop, inspect or download the local model"),
+    "embedded": ("graph.embedded_cli:main", "train or evaluate the embedded demo model"),
+    "doctor": ("graph.doctor:main", "say what is missing and the command that mends it"),
+    "run": ("graph.cli:main", "the same as graph-run"),
+}
+
+
+def _dispatch(target: str, argv: Sequence[str]) -> int:
+    root = str(Path(__file__).resolve().parent)
+    if sys.path[:1] != [root]:  # a workspace may hold its own `tools/`: ours must win
+        sys.path.insert(0, root)
+    module_name, _, function = target.partition(":")
+    code: int = getattr(importlib.import_module(module_name), function)(list(argv))
+    return code
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "usage: mcp-local-llm [--version] COMMAND ...\n\ncommands:\n" + "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Entry point of the console script ``mcp-local-llm``."""
+    argv = sys.argv[1:]
+    if not argv or argv[0] in {"-h", "--help"}:
+        sys.stdout.write(_usage())
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        sys.stdout.write(__version__ + "\n")
+        return 0
+    if argv[0] not in COMMANDS:
+        sys.stderr.write(f"mcp-local-llm: no command {argv[0]!r}.\n{_usage()}")
+        return 2
+    return _dispatch(COMMANDS[argv[0]][0], argv[1:])
+
+
+def graph_run() -> int:
+    """Entry point of the console script ``graph-run``."""
+    return _dispatch("graph.cli:main", sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Cursor's door. Nothing is served from here yet."""

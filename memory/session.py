@@ -1,0 +1,55 @@
+"""The memory seam and its simple in-process implementation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from memory.records import Insight, Recalled
+
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+class Memory(Protocol):
+    """What the crew asks of a memory."""
+
+    async def recall(self, query: str, *, limit: int = 5) -> tuple[Recalled, ...]:
+        """Return up to ``limit`` insights that bear on ``query``, best first."""
+        ...
+
+    async def remember(self, insight: Insight) -> None:
+        """Keep ``insight``; the same insight twice is kept once."""
+        ...
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))
+
+
+@dataclass(slots=True)
+class SessionMemory:
+    """Keeps insights in this process and recalls them by shared words (Jaccard index).
+
+    Not covered: persistence, synonyms, and anything said outside this process.
+    """
+
+    insights: list[Insight] = field(default_factory=list)
+
+    async def recall(self, query: str, *, limit: int = 5) -> tuple[Recalled, ...]:
+        """Return up to ``limit`` insights that share a word with ``query``, best first."""
+        asked = _words(query)
+        hits: list[Recalled] = []
+        for insight in self.insights:
+            known = _words(insight.text)
+            shared = asked & known
+            if shared:
+                score = len(shared) / len(asked | known)
+                why = "shares " + ", ".join(sorted(shared))
+                hits.append(Recalled(insight=insight, score=score, why=why))
+        return tuple(sorted(hits, key=lambda hit: -hit.score)[:limit])
+
+    async def remember(self, insight: Insight) -> None:
+        """Keep ``insight`` once."""
+        if insight not in self.insights:
+            self.insights.append(insight)

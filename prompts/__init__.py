@@ -1,0 +1,36 @@
+"""All text that a model reads: role prompts as templates, in two profiles.
+
+``full`` is for general models, ``compact`` for the small embedded one. Both are rendered here and
+nowhere else, in training, evaluation and serving alike.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+# Names the text of each template set; change it whenever a template of the set changes meaning.
+PROMPT_IDS: Final = {"compact": "compact-1", "full": "full-1"}
+
+
+@cache
+def _environment() -> Environment:
+    # Prompts are plain text, not HTML, so nothing is escaped.
+    return Environment(
+        loader=PackageLoader("prompts", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+
+
+def render(name: str, **values: object) -> str:
+    """Render the template ``name`` (``"compact/brief"``) and strip outer newlines.
+
+    Raises ``jinja2.UndefinedError`` when a value is missing and ``jinja2.TemplateNotFound`` for an
+    unknown name: both are programming errors, not user input.
+    """
+    return _environment().get_template(f"{name}.md").render(**values).strip("\n")

@@ -1,0 +1,38 @@
+"""Writes ``docs/cli.md`` from the commands' own help, or checks that it is up to date."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "cli.md"
+BIN = Path(sys.executable).parent
+COMMANDS = [
+    ["graph-run"], *(["graph-run", name] for name in ("list", "show", "resume", "apply", "discard")),
+    ["mcp-local-llm"], ["mcp-local-llm", "demo"], ["mcp-local-llm", "doctor"],
+    *(["mcp-local-llm", "model", name] for name in ("start", "stop", "status", "download")),
+    *(["mcp-local-llm", "embedded", name] for name in ("train", "eval")),
+]  # fmt: skip
+
+
+def help_of(command: list[str]) -> str:
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [str(BIN / command[0]), *command[1:], "--help"],
+        env=environment, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+def page() -> str:
+    parts = [
+        "# Commands\n\nGenerated from the commands' own help by `make docs`; a test compares.\n"
+    ]
+    for command in COMMANDS:
+        parts.append(f"## `{' '.join(command)}`\n\n```text\n{help_of(command)}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

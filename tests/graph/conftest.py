@@ -1,0 +1,185 @@
+"""A small real project under real git, and a script of replies that changes it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graph.cli import main
+
+
+class Demo:
+    """The project's files and the replies that change it as they should."""
+
+    task = "add total_above(values) to shop/cart.py: the sum of the values greater than 5"
+    cart = '''"""A shopping cart."""
+
+
+def total(values):
+    """Return the sum of the values."""
+    return sum(values)
+'''
+    old_test = """from shop.cart import total
+
+
+def test_total_adds_up():
+    assert total([1, 2]) == 3
+"""
+    tags = '<tags prompt="compact-1" level="flexible" marks="concept:list"/>'
+    plan = f"""<plan>
+goal: add total_above(values) to the cart
+step: add total_above(values) to shop/cart.py
+file: shop/cart.py flexible
+test: tests/test_total_above.py
+</plan>
+{tags}"""
+    new_test = f"""<tool:fs.write path="tests/test_total_above.py">
+from shop.cart import total_above
+
+
+def test_only_values_above_five_count():
+    assert total_above([3, 6, 9]) == 6 + 9
+</tool>
+{tags}"""
+    code = f"""<tool:fs.append path="shop/cart.py">
+def total_above(values):
+    return sum(value for value in values if value > 5)
+</tool>
+{tags}"""
+    simpler = f"""<tool:fs.edit path="shop/cart.py" symbol="total_above">
+def total_above(values):
+    return sum(v for v in values if v > 5)
+</tool>
+{tags}"""
+    documented = f"""<tool:fs.edit path="shop/cart.py" symbol="total_above">
+def total_above(values):
+    \"\"\"Return the sum of the values above five.\"\"\"
+    return sum(v for v in values if v > 5)
+</tool>
+{tags}"""
+
+    def replies(self, **other: list[str]) -> dict[str, list[str]]:
+        """Return the good replies, some roles' replaced."""
+        good = {
+            "planner": [self.plan],
+            "tester": [self.new_test],
+            "implementer": [self.code],
+            "refactorer": [self.simpler],
+            "doc_writer": [self.documented],
+        }
+        return good | other
+
+    def git(self, folder: Path, *args: str) -> str:
+        """Run git as somebody."""
+        identity = ["-c", "user.name=Tester", "-c", "user.email=tester@localhost"]
+        done = subprocess.run(
+            ["git", *identity, *args], cwd=folder, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+
+@pytest.fixture
+def demo() -> Demo:
+    return Demo()
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter with pytest and no plugins: what a user's project may well have."""
+    folder = tmp_path_factory.mktemp("python") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    ours, theirs = (Path(sysconfig.get_path("purelib", vars=v)) for v in ({}, _base(folder)))
+    for name in ("pytest", "_pytest", "pluggy", "pluggy-*", "iniconfig", "packaging", "pygments"):
+        for found in ours.glob(name):
+            shutil.copytree(found, theirs / found.name)
+    shutil.copy(ours / "py.py", theirs)
+    return folder / "bin" / "python"
+
+
+def _base(folder: Path) -> dict[str, str]:
+    return {"base": str(folder), "platbase": str(folder)}
+
+
+@pytest.fixture
+def home(tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of the test's own, and the settings every run of it uses."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("MCP_LOCAL_LLM_HOME", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__PROFILE", "scripted")
+    monkeypatch.setenv("MCP_LOCAL_LLM_COMMAND__PYTHON", str(python))
+    monkeypatch.setenv("MCP_LOCAL_LLM_COMMAND__ALLOW_UNSANDBOXED", "true")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, demo: Demo) -> Path:
+    """A committed project with one module and one passing test."""
+    root = tmp_path / "project"
+    (root / "shop").mkdir(parents=True)
+    (root / "tests").mkdir()
+    (root / "shop" / "__init__.py").write_text("")
+    (root / "shop" / "cart.py").write_text(demo.cart)
+    (root / "tests" / "test_cart.py").write_text(demo.old_test)
+    demo.git(root, "init", "--quiet", "--initial-branch=main")
+    demo.git(root, "add", "--all")
+    demo.git(root, "commit", "--quiet", "--message=start")
+    return root
+
+
+Script = Callable[..., Path]
+
+
+@pytest.fixture
+def script(tmp_path: Path, home: Path, demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Write the file of replies and let the scripted model use it."""
+
+    def write(**other: list[str]) -> Path:
+        path = tmp_path / "replies.json"
+        path.write_text(json.dumps(demo.replies(**other)))
+        monkeypatch.setenv("MCP_LOCAL_LLM_REPLIES", str(path))
+        return path
+
+    return write
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The one JSON object on stdout."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run graph-run in the project and return how it ended."""
+
+    def call(*args: str) -> Ended:
+        monkeypatch.chdir(project)
+        capsys.readouterr()
+        code = main(list(args))
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return Ended(code, said.out, said.err)
+
+    return call

@@ -1,0 +1,177 @@
+"""Files of a git tree as bytes on disk: what git's own checkout would pass through filters.
+
+Paths are relative to the work tree with ``/``, as ``os.fsdecode`` gives them (a name that is not
+UTF-8 survives). No symbolic link is ever followed on the way to a path.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+LINK: Final = "120000"
+FILE: Final = "100644"
+EXECUTABLE: Final = "100755"
+SUBMODULE: Final = "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a tree: its git mode and the id of its blob."""
+
+    mode: str
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path that differs between two trees; None means that the path is not there."""
+
+    path: str
+    old: Entry | None
+    new: Entry | None
+
+    @property
+    def letter(self) -> str:
+        """A(dded), D(eleted) or M(odified)."""
+        return "A" if self.old is None else "D" if self.new is None else "M"
+
+
+def shown(path: str) -> str:
+    """Return ``path`` fit for a message: one line, printable, valid UTF-8."""
+    text = path.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isprintable() else repr(text)
+
+
+def quoted(path: str) -> bytes:
+    """Return ``path`` quoted as git's ``--stdin-paths`` reads it (newlines survive)."""
+    plain = (f"{b:c}" if 32 <= b < 127 and b not in b'"\\' else f"\\{b:03o}" for b in _raw(path))
+    return ('"' + "".join(plain) + '"').encode("ascii")
+
+
+def _raw(path: str) -> bytes:
+    return os.fsencode(path)
+
+
+def mode_on_disk(root: Path, path: str) -> str | None:
+    """Return the git mode of what lies at ``path``; None for nothing, a folder or a device.
+
+    A path below a symbolic link counts as not there, as git has it.
+    """
+    if parent_in_the_way(root, path) is not None:
+        return None
+    try:
+        found = (root / path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return LINK
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return EXECUTABLE if found.st_mode & stat.S_IXUSR else FILE
+
+
+def parent_in_the_way(root: Path, path: str) -> Path | None:
+    """Return the first parent of ``path`` that is no real folder; missing ones are fine."""
+    folder = root
+    for part in path.split("/")[:-1]:
+        folder = folder / part
+        try:
+            if not stat.S_ISDIR(folder.lstat().st_mode):
+                return folder
+        except FileNotFoundError:
+            return None
+    return None
+
+
+def look(root: Path, paths: Iterable[str]) -> dict[str, tuple[str, bytes]]:
+    """Return the mode of each path that is there, and the target of each symbolic link."""
+    found: dict[str, tuple[str, bytes]] = {}
+    for path in paths:
+        mode = mode_on_disk(root, path)
+        if mode is not None:
+            found[path] = (mode, content_on_disk(root, path) if mode == LINK else b"")
+    return found
+
+
+def content_on_disk(root: Path, path: str) -> bytes:
+    """Return the bytes of a file, or the target of a symbolic link."""
+    full = root / path
+    if full.is_symlink():
+        return _raw(os.readlink(full))  # noqa: PTH115 - Path would normalise the target
+    return full.read_bytes()
+
+
+def put(root: Path, path: str, mode: str, content: bytes) -> None:
+    """Write one file of our own work tree, replacing whatever lies there."""
+    blocking = parent_in_the_way(root, path)
+    if blocking is not None:
+        blocking.unlink()
+    full = root / path
+    full.parent.mkdir(parents=True, exist_ok=True)
+    if full.is_dir() and not full.is_symlink():
+        shutil.rmtree(full)
+    full.unlink(missing_ok=True)
+    if mode == LINK:
+        full.symlink_to(os.fsdecode(content))
+        return
+    create_file(full, content, 0o777 if mode == EXECUTABLE else 0o666)
+
+
+def put_all(root: Path, entries: Mapping[str, Entry], contents: Mapping[str, bytes]) -> None:
+    """Write several files; ``contents`` is by blob."""
+    for path, entry in entries.items():
+        put(root, path, entry.mode, contents[entry.sha])
+
+
+def remove_old(root: Path, changes: Iterable[Change]) -> None:
+    """Remove the files that ``changes`` delete or turn into another kind."""
+    for change in changes:
+        if change.new is None or (change.old and change.old.mode != change.new.mode):
+            remove(root, change.path)
+
+
+def create_file(full: Path, content: bytes, permissions: int) -> None:
+    """Create a file that is not there yet; the umask applies to ``permissions``."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(full, flags, permissions), "wb") as file:
+        file.write(content)
+
+
+def remove(root: Path, path: str) -> None:
+    """Remove one file and the folders it leaves empty; nothing there is fine."""
+    if parent_in_the_way(root, path) is not None:
+        return
+    (root / path).unlink(missing_ok=True)
+    prune_empty(root, path)
+
+
+def prune_empty(root: Path, path: str) -> None:
+    """Remove the parents of ``path`` that are empty, as git does; ``root`` stays."""
+    for folder in (root / path).parents:
+        if folder == root:
+            return
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:  # not empty
+            return
+
+
+def in_batches(sizes: Iterable[tuple[str, int]], limit: int) -> list[list[str]]:
+    """Group names so that each group's sizes stay below ``limit`` (one large name is a group)."""
+    groups: list[list[str]] = [[]]
+    filled = 0
+    for name, size in sizes:
+        if groups[-1] and filled + size > limit:
+            groups.append([])
+            filled = 0
+        groups[-1].append(name)
+        filled += size
+    return [group for group in groups if group]

@@ -1,0 +1,164 @@
+"""Tasks rendered as crew dialogues, through the very templates that serving uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal
+
+from agents.reply import Plan, Tags, render_plan, render_tags
+from memory.records import Level, PreservationTag
+from prompts import PROMPT_IDS, render
+from tools.wire import ToolCall, render_call
+from training.embedded.names import Names
+from training.embedded.tasks import (
+    DemoTask,
+    Function,
+    Split,
+    faulty_twin,
+    generate_task,
+    module_name,
+)
+
+PROFILE: Final = "compact"
+REPAIR_SHARE: Final = 0.10
+SHORT_TURNS: Final = 4  # a refusal has no more
+SHORT_SHARE: Final = 0.5  # end after the implementer: what follows is mostly copying
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One chat message; ``learn`` marks the answers that training counts."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    learn: bool = False
+
+
+def _level(task: DemoTask) -> Level:
+    return task.level or Level.FLEXIBLE
+
+
+def _tags(task: DemoTask) -> str:
+    behaviour = task.target.behaviour
+    marks = (f"concept:{behaviour.kind}", *(f"pattern:{name}" for name in behaviour.patterns))
+    return render_tags(Tags(prompt=PROMPT_IDS[PROFILE], level=_level(task), marks=marks))
+
+
+def _call(name: str, body: str, **args: str) -> str:
+    return render_call(ToolCall(name=name, args=args, body=body))
+
+
+def brief(task: DemoTask, rng: Random) -> str:
+    """Return the first user message's brief, contracts included."""
+    protected = [PreservationTag(region=task.region, level=task.level)] if task.level else []
+    if task.others and rng.random() < 0.1:
+        other = rng.choice(task.others)
+        level = rng.choice(list(Level))
+        protected.append(PreservationTag(region=f"{task.path}::{other.name}", level=level))
+    files = [
+        {"path": path, "module": module_name(path), "text": text.rstrip("\n")}
+        for path, text in task.files
+        if path == task.path
+    ]
+    return render(
+        f"{PROFILE}/brief",
+        task=task.wish,
+        rules=[],
+        protected=protected,
+        files=files,
+        tests_dir="tests",
+    )
+
+
+def plan(task: DemoTask) -> Plan:
+    """Return the plan that the planner should give."""
+    goal = f"return {task.target.fill(task.target.behaviour.canonical)}"
+    if task.level is Level.STRICT:
+        return Plan(goal=goal, refusal=f"{task.region} is strict")
+    verb = (
+        f"add {task.target.signature} to"
+        if task.kind == "add"
+        else f"fix {task.target.signature} in"
+    )
+    return Plan(
+        goal=goal,
+        steps=(f"{verb} {task.path}",),
+        files=(PreservationTag(region=task.path, level=_level(task)),),
+        test=task.test_path,
+    )
+
+
+def example_test(task: DemoTask) -> str:
+    """Return the test file that the tester should write."""
+    call, expected = task.target.example()
+    name = task.target.name
+    return (
+        f"from {module_name(task.path)} import {name}\n\n\n"
+        f"def test_{name}():\n    assert {call} == {expected}"
+    )
+
+
+def _edit(task: DemoTask, source: str) -> str:
+    return _call("fs.edit", source, path=task.path, symbol=task.target.name)
+
+
+def implementation(task: DemoTask, function: Function) -> str:
+    """Return the call that puts ``function`` into the file."""
+    if task.kind == "fix":
+        return _edit(task, function.source())
+    return _call("fs.append", function.source(), path=task.path)
+
+
+def turn(role: str, tests: str = "", failures: tuple[str, ...] = ()) -> str:
+    """Return the user message that gives ``role`` the word."""
+    return render(f"{PROFILE}/{role}", tests=tests, failures=failures, role=role)
+
+
+def _failure(task: DemoTask, wrong: Function) -> tuple[str, ...]:
+    call, expected = task.target.example()
+    scope: dict[str, object] = {}
+    exec(wrong.source(), scope)  # noqa: S102 - source generated in this package
+    try:
+        got = eval(call, scope)  # noqa: S307 - likewise
+    except (ValueError, IndexError, ZeroDivisionError) as error:
+        return (f"{type(error).__name__}: {error}",)
+    return (f"assert {got!r} == {expected}", f"+  where {got!r} = {call}")
+
+
+def dialogue(task: DemoTask, rng: Random) -> Iterator[Turn]:
+    """Yield the whole conversation of a crew that answers ``task`` rightly.
+
+    In some, the implementer is shown a failing first attempt, which is not learned, and repairs it.
+    """
+    tags = _tags(task)
+    yield Turn("system", render(f"{PROFILE}/system"))
+    yield Turn("user", brief(task, rng) + "\n" + turn("planner"))
+    decided = plan(task)
+    yield Turn("assistant", f"{render_plan(decided)}\n{tags}", learn=True)
+    if decided.refusal:
+        return
+    yield Turn("user", turn("tester"))
+    written = _call("fs.write", example_test(task), path=task.test_path)
+    yield Turn("assistant", f"{written}\n{tags}", learn=True)
+    yield Turn("user", turn("implementer", "red"))
+    wrong = faulty_twin(task.target, rng) if rng.random() < REPAIR_SHARE else None
+    if wrong is not None:
+        yield Turn("assistant", f"{implementation(task, wrong)}\n{tags}")
+        yield Turn("user", turn("implementer", "red", _failure(task, wrong)))
+        yield Turn("assistant", f"{_edit(task, task.target.source())}\n{tags}", learn=True)
+    else:
+        yield Turn("assistant", f"{implementation(task, task.target)}\n{tags}", learn=True)
+    yield Turn("user", turn("refactorer", "green"))
+    yield Turn("assistant", f"{_edit(task, task.target.source(hints=True))}\n{tags}", learn=True)
+    yield Turn("user", turn("doc_writer", "green"))
+    documented = task.target.source(hints=True, docstring=True)
+    yield Turn("assistant", f"{_edit(task, documented)}\n{tags}", learn=True)
+
+
+def training_dialogue(names: Names, rng: Random) -> list[Turn]:
+    """Return one dialogue of the curriculum, nothing of it held out; many end before the end."""
+    turns = list(dialogue(generate_task(Split(names=names), rng), rng))
+    short = rng.random() < SHORT_SHARE and len(turns) > SHORT_TURNS
+    return turns[:-4] if short else turns

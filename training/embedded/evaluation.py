@@ -1,0 +1,238 @@
+"""Measures the embedded model by executing what the full crew delivers.
+
+Every task has names, files, constants and phrasings that never occur in training; a third also has
+a composition that never does. A task counts as delivered when, independently of the crew's own
+checks, its new test fails on the code before the change and passes after it, and hidden reference
+tests pass on random arguments.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from memory.records import Record
+from tools.process import run, scrubbed_env
+from training.embedded.names import HeldOutNames
+from training.embedded.operations import random_argument
+from training.embedded.tasks import (
+    DemoTask,
+    Split,
+    generate_task,
+    module_name,
+    reference_test,
+)
+
+_HIDDEN_ARGUMENTS: Final = 25
+_COMPOSED_EVERY: Final = 3
+_GIT: Final = ("git", "-c", "user.name=eval", "-c", "user.email=eval@localhost")
+
+
+class CrewRun(Record):
+    """What a crew did with a task; ``commit`` holds the delivered tree when there is one."""
+
+    status: str
+    commit: str | None
+    reason: str = ""
+
+
+RunTask = Callable[[Path, str], Awaitable[CrewRun]]
+
+
+class TaskOutcome(Record):
+    """One evaluated task: the crew's status and what independent checks found."""
+
+    index: int
+    kind: str
+    composition: str
+    composition_held_out: bool
+    wish: str
+    status: str
+    test_red_before: bool = False
+    test_green_after: bool = False
+    hidden_passed: bool = False
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def delivered(self) -> bool:
+        """Whether everything that counts is right."""
+        return self.test_red_before and self.test_green_after and self.hidden_passed
+
+
+class Share(Record):
+    """A share with its 95 % Wilson interval (E. B. Wilson, 1927)."""
+
+    right: int
+    of: int
+    rate: float
+    low: float
+    high: float
+
+
+def share(right: int, of: int) -> Share:
+    """Return ``right / of`` with its Wilson interval; an empty share is 0 with interval (0, 1)."""
+    if of == 0:
+        return Share(right=0, of=0, rate=0.0, low=0.0, high=1.0)
+    z, p = 1.96, right / of
+    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    return Share(
+        right=right, of=of, rate=p, low=max(0.0, middle - half), high=min(1.0, middle + half)
+    )
+
+
+class EmbeddedReport(Record):
+    """The evaluation's result, as ``--json`` prints it."""
+
+    seed: int
+    weights_bytes: int
+    all: Share
+    add: Share
+    fix: Share
+    held_out_compositions: Share
+    seconds: float
+    failures: tuple[TaskOutcome, ...]
+
+
+def evaluation_tasks(seed: int, count: int) -> Iterator[DemoTask]:
+    """Yield ``count`` held-out tasks; every third has a held-out composition.
+
+    Contracts are left out: a strict one would make refusing the right answer.
+    """
+    names = HeldOutNames()
+    for index in range(count):
+        rng = Random(f"{seed}/{index}")
+        split = Split(
+            names, phrasing=True, composition=index % _COMPOSED_EVERY == 0, constants=True
+        )
+        task = generate_task(split, rng)
+        while task.level is not None:
+            task = generate_task(split, rng)
+        yield task
+
+
+def write_workspace(task: DemoTask, folder: Path) -> None:
+    """Write the task's repository files below ``folder``."""
+    for name, text in task.files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+async def _git(folder: Path, *words: str) -> None:
+    done = await run([*_GIT, *words], cwd=folder, env=scrubbed_env({}), timeout_s=60)
+    if done.code != 0:
+        raise RuntimeError(f"git {words!r} failed in {str(folder)!r}: {done.stderr}")
+
+
+async def _tests_pass(folder: Path, path: str) -> bool:
+    roots = [str(folder), str(folder / "src")]
+    env = scrubbed_env({"PYTHONPATH": ":".join(roots), "PYTHONDONTWRITEBYTECODE": "1"})
+    argv = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", path]
+    done = await run(argv, cwd=folder, env=env, timeout_s=60)
+    return done.code == 0
+
+
+async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOutcome:
+    """Let the crew answer ``task`` in a fresh repository and check what it delivered."""
+    composed = index % _COMPOSED_EVERY == 0
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="embedded-eval-") as name:
+        folder = Path(name)
+        write_workspace(task, folder)
+        await _git(folder, "init", "--quiet")
+        await _git(folder, "add", "--all")
+        await _git(folder, "commit", "--quiet", "--message", "start")
+        await _git(folder, "tag", "start")
+        crew = await run_task(folder, task.wish)
+        checks = {}
+        if crew.commit is not None:
+            checks = await _check(task, folder, crew.commit)
+    return TaskOutcome(
+        index=index,
+        kind=task.kind,
+        composition=task.target.behaviour.composition,
+        composition_held_out=composed,
+        wish=task.wish,
+        status=crew.status,
+        reason=crew.reason,
+        seconds=round(time.monotonic() - began, 2),
+        **checks,
+    )
+
+
+async def _check(task: DemoTask, folder: Path, commit: str) -> dict[str, bool]:
+    await _git(folder, "checkout", "--quiet", "--force", "--detach", commit)
+    if not (folder / task.test_path).exists():
+        return {}
+    green = await _tests_pass(folder, task.test_path)
+    near = [int(value) for value in (task.target.k, task.target.m, "10") if value.isdigit()]
+    rng = Random(task.wish)
+    arguments = _defined_arguments(task, rng, near)
+    hidden = folder / "tests" / "test_hidden_reference.py"
+    hidden.write_text(reference_test(task.target, module_name(task.path), arguments), "utf-8")
+    right = await _tests_pass(folder, str(hidden.relative_to(folder)))
+    hidden.unlink()
+    await _git(folder, "checkout", "--quiet", "--force", "start")
+    await _git(folder, "checkout", "--quiet", commit, "--", task.test_path)
+    red = not await _tests_pass(folder, task.test_path)
+    return {"test_red_before": red, "test_green_after": green, "hidden_passed": right}
+
+
+def _defined_arguments(task: DemoTask, rng: Random, near: list[int]) -> list[object]:
+    """Return random arguments on which the wish has an answer (no maximum of nothing)."""
+    scope: dict[str, object] = {}
+    exec(task.target.source(), scope)  # noqa: S102 - source generated in this package
+    function = scope[task.target.name]
+    assert callable(function)  # noqa: S101 - narrows the type
+    extra = (10,) if task.target.has_second else ()
+    found: list[object] = []
+    for _ in range(_HIDDEN_ARGUMENTS * 20):
+        argument = random_argument(task.target.behaviour.kind, rng, near)
+        try:
+            function(argument, *extra)
+        except (ValueError, IndexError):
+            continue
+        found.append(argument)
+        if len(found) == _HIDDEN_ARGUMENTS:
+            break
+    return found
+
+
+async def evaluate(
+    run_task: RunTask,
+    *,
+    seed: int,
+    count: int,
+    weights_bytes: int,
+    on_outcome: Callable[[TaskOutcome], None],
+) -> EmbeddedReport:
+    """Evaluate ``count`` tasks one after another, telling ``on_outcome`` each."""
+    began = time.monotonic()
+    outcomes = []
+    for index, task in enumerate(evaluation_tasks(seed, count)):
+        outcome = await evaluate_task(index, task, run_task)
+        on_outcome(outcome)
+        outcomes.append(outcome)
+
+    def part(keep: Callable[[TaskOutcome], bool]) -> Share:
+        kept = [outcome for outcome in outcomes if keep(outcome)]
+        return share(sum(outcome.delivered for outcome in kept), len(kept))
+
+    return EmbeddedReport(
+        seed=seed,
+        weights_bytes=weights_bytes,
+        all=part(lambda outcome: True),
+        add=part(lambda outcome: outcome.kind == "add"),
+        fix=part(lambda outcome: outcome.kind == "fix"),
+        held_out_compositions=part(lambda outcome: outcome.composition_held_out),
+        seconds=round(time.monotonic() - began, 1),
+        failures=tuple(outcome for outcome in outcomes if not outcome.delivered),
+    )
