@@ -106,28 +106,31 @@ class Resident:
             self._connected, sock=_bind(path), limit=LINE_LIMIT_BYTES
         )
         _LOG.info("resident.started", pid=os.getpid(), home=str(self._home))
+        watching = asyncio.create_task(self._watch())
         try:
-            await self._watch()
+            await self._stopping.wait()
         finally:
             _unlink(path)  # first, so that a new client starts a new process
             listener.close()
-            for client in self._clients:
-                client.cancel()  # one of them may be waiting for a server to start
-            await asyncio.gather(*self._clients, return_exceptions=True)
+            tasks = [watching, *self._clients]
+            for task in tasks:
+                task.cancel()  # one of them may be waiting for a server to start
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._pool.stop_all()
             _LOG.info("resident.ended")
+        if not watching.cancelled():
+            watching.result()
 
     async def _watch(self) -> None:
         checked = time.monotonic()
-        while not self._stopping.is_set():
-            tick_s = min(self._watch_every_s, max(0.05, self._idle_timeout_s / 10))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), tick_s)
-            if not self._clients and self._idle_s() >= self._idle_timeout_s:
-                return
-            if time.monotonic() - checked >= self._watch_every_s:
-                checked = time.monotonic()
-                await self._pool.watch(self._idle_timeout_s)
+        try:
+            while self._clients or self._idle_s() < self._idle_timeout_s:
+                await asyncio.sleep(min(self._watch_every_s, max(0.05, self._idle_timeout_s / 10)))
+                if time.monotonic() - checked >= self._watch_every_s:
+                    checked = time.monotonic()
+                    await self._pool.watch(self._idle_timeout_s)
+        finally:
+            self._stopping.set()
 
     def _idle_s(self) -> float:
         return time.monotonic() - self._last_client

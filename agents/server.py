@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 STOP_GRACE_S: Final = 10.0
 _POLL_S: Final = 0.1
+_READY_PROBE_S: Final = 10.0  # then the log is looked at; loading may take several of these
 _LOG_LIMIT_BYTES: Final = 5_000_000
 _LOG_TAIL_BYTES: Final = 4_000
 _PORT_TAKEN: Final = "Address already in use"
@@ -175,7 +176,7 @@ class ServerProcess:
     async def _until_ready(self) -> None:
         deadline = time.monotonic() + self._ready_timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
-            outcome = await self.probe(left_s)
+            outcome = await self.probe(min(left_s, _READY_PROBE_S))
             if not self.is_running:
                 raise self._failure("ended while starting")
             if _PORT_TAKEN in self._log_tail():

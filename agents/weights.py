@@ -7,6 +7,7 @@ that ship in 16 bits are served in 32. Safetensors is read and written here with
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -70,7 +71,7 @@ def materialize(source: Path, home: Path) -> Path:
     """Return a folder under ``home`` with the model of ``source`` widened to 32 bits.
 
     The folder is named by the content of ``source`` and appears whole or not at all: it is built
-    beside its place and renamed, so two processes may do this at once.
+    beside its place and renamed, so two processes may do this at once. A damaged one is rebuilt.
 
     Raises:
         ModelUnavailable: ``source`` is missing or damaged, or the disk refuses.
@@ -78,7 +79,10 @@ def materialize(source: Path, home: Path) -> Path:
     config = check_model_folder(source)
     target = home / "models" / f"embedded-{_digest(source)}"
     if target.is_dir():
-        return target
+        with contextlib.suppress(ModelUnavailable):
+            check_model_folder(target)
+            return target
+        shutil.rmtree(target, ignore_errors=True)
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
@@ -32,6 +33,8 @@ _TASK_LIMIT: Final = 20_000  # characters; a longer one is a document, to be put
 def execute(options: argparse.Namespace) -> int:
     """Do what ``options`` say and return the exit code."""
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    # Tracing of other projects may be switched on in the environment: code must not leave here.
+    os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
     command: str = getattr(options, "command", "start")
     store = RunStore(state_home())
     actions: dict[str, Callable[[argparse.Namespace, RunStore], int]] = {
@@ -130,12 +133,11 @@ def _list(options: argparse.Namespace, store: RunStore) -> int:
 
 def _show(options: argparse.Namespace, store: RunStore) -> int:
     request = store.request(options.run_id)
+    phase = store.phase(options.run_id)
     result = store.result(options.run_id) or RunResult(
-        run_id=request.run_id,
-        status=store.phase(options.run_id),
-        task=request.task,
-        workspace=request.workspace,
+        run_id=request.run_id, status=phase, task=request.task, workspace=request.workspace
     )
+    result = result.model_copy(update={"status": phase})
     if options.json:
         _write_json(_for_programs(result))
     else:
@@ -203,7 +205,7 @@ def _asker(options: argparse.Namespace, display: Display) -> Asker:
     if options.yes:
         return approve_all
     if sys.stdin.isatty() and sys.stderr.isatty():
-        return TerminalReview(display)
+        return TerminalReview(display, sys.stderr, sys.stdin)
     return leave_open
 
 

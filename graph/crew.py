@@ -10,7 +10,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from graph.gates import Gates
 from graph.nodes import Nodes
-from graph.state import RunInput, RunState
+from graph.state import RunInput, RunState, Story
 from graph.workshop import Workshop
 
 CrewGraph = CompiledStateGraph[RunState, None, RunInput, RunState]
@@ -110,7 +110,7 @@ def _nodes(shop: Workshop) -> dict[str, Node]:
 
 
 def _observed(shop: Workshop, name: str, node: Node) -> Node:
-    """Wrap ``node`` so that its start and end are in the run's event log."""
+    """Wrap ``node`` so that its time is in the run's event log and counts towards its limit."""
 
     async def observed(state: RunState) -> RunState:
         started = shop.clock()
@@ -119,10 +119,14 @@ def _observed(shop: Workshop, name: str, node: Node) -> Node:
         if run_id:
             await shop.event(run_id, "node.started", node=name)
         update = await node(state)
-        run_id = run_id or update.get("run_id", "")
-        if run_id:
-            took = round(shop.clock() - started, 4)
-            await shop.event(run_id, "node.ended", node=name, duration_s=took)
-        return update
+        took = shop.clock() - started
+        if run_id := run_id or update.get("run_id", ""):
+            await shop.event(run_id, "node.ended", node=name, duration_s=round(took, 4))
+        story = update.get("story") or state["story"]
+        return {**update, "story": _later(story, took)}
 
     return observed
+
+
+def _later(story: Story, took: float) -> Story:
+    return story.model_copy(update={"elapsed_s": story.elapsed_s + took})

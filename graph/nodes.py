@@ -42,7 +42,6 @@ class Nodes:
         workspace = state.get("workspace") or str(await asyncio.to_thread(Path.cwd))
         begun: RunState = {"run_id": run_id, "task": task, "workspace": workspace}
         await asyncio.to_thread(self.shop.register, begun)
-        started = self.shop.clock()
         tree = await self.shop.tree(begun)
         root = tree.workspace
         begun["tree"] = TreeState(path=str(root), base=tree.base, sha=tree.base)
@@ -51,7 +50,7 @@ class Nodes:
         begun["talk"] = opening_talk(model.prompts)
         begun["tests"] = await checks.baseline(self.shop, begun)
         notes = begun["brief"].dropped
-        begun["story"] = Story(notes=notes, elapsed_s=self.shop.clock() - started)
+        begun["story"] = Story(notes=notes)
         return begun
 
     async def _brief(self, task: str, root: Path) -> Brief:

@@ -123,12 +123,11 @@ class LiveTable:
         from rich.console import Console
         from rich.live import Live
 
-        self._console = Console(file=stream)
-        self._live = Live(
-            console=self._console, get_renderable=self._table, refresh_per_second=8, transient=False
-        )
         self._steps: list[Step] = []
         self._node, self._since, self._pieces = "", time.monotonic(), 0
+        self._live = Live(
+            console=Console(file=stream), get_renderable=self.renderable, refresh_per_second=8
+        )
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -164,7 +163,8 @@ class LiveTable:
         """Add a row for a turn."""
         self._steps.append(step)
 
-    def _table(self) -> Table:
+    def renderable(self) -> Table:
+        """Return the table as it stands."""
         from rich.table import Table
 
         table = Table("role", "", "time", "prompt", "cached", "tokens", "tokens/s", box=None)

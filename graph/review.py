@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from graph.progress import Display
 from graph.state import Decision
-from mcp_local_llm import UsageError
+from mcp_local_llm import ToolRetry, UsageError
+from tools.process import run_on_terminal
 
 
 def approve_all(kind: str, text: str, problem: str) -> Decision | None:
@@ -43,17 +43,19 @@ class TerminalReview:
     """Shows what waits for review and asks until there is a clear answer."""
 
     display: Display
+    said: TextIO
+    heard: TextIO
 
     def __call__(self, kind: str, text: str, problem: str) -> Decision | None:
         """Return the user's decision; None at the end of input, which leaves the run waiting."""
         self.display.pause()
-        sys.stderr.write(f"\n--- {kind} ---\n{text}\n")
+        self.said.write(f"\n--- {kind} ---\n{text}\n")
         if problem:
-            sys.stderr.write(f"\n{problem}\n")
+            self.said.write(f"\n{problem}\n")
         while True:
-            sys.stderr.write(f"{kind}: [a]pprove, [e]dit, [r]eject? ")
-            sys.stderr.flush()
-            answer = sys.stdin.readline()
+            self.said.write(f"{kind}: [a]pprove, [e]dit, [r]eject? ")
+            self.said.flush()
+            answer = self.heard.readline()
             if not answer:
                 return None
             match answer.strip().lower()[:1]:
@@ -62,9 +64,9 @@ class TerminalReview:
                 case "e":
                     return Decision(decision="edit", text=_edited(kind, text))
                 case "r":
-                    sys.stderr.write("reason: ")
-                    sys.stderr.flush()
-                    return Decision(decision="reject", text=sys.stdin.readline().strip())
+                    self.said.write("reason: ")
+                    self.said.flush()
+                    return Decision(decision="reject", text=self.heard.readline().strip())
 
 
 def _edited(kind: str, text: str) -> str:
@@ -75,10 +77,11 @@ def _edited(kind: str, text: str) -> str:
         draft.write(text)
         draft.flush()
         try:
-            # The user's own editor on the user's own terminal: no sandbox, no new session.
-            subprocess.run([*editor, draft.name], check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
+            code = run_on_terminal([*editor, draft.name])
+        except ToolRetry as error:
+            raise UsageError(f"{error} Set EDITOR to an editor that works.") from error
+        if code != 0:
             raise UsageError(
-                f"the editor {editor[0]!r} failed ({error}); set EDITOR to one that works"
-            ) from error
+                f"the editor {editor[0]!r} ended with {code}; set EDITOR to one that works"
+            )
         return Path(draft.name).read_text(encoding="utf-8")

@@ -75,6 +75,9 @@ class Runner:
             "recursion_limit": _RECURSION_LIMIT,
         }
         given = await self._first_input(graph, config, request, decision)
+        before = self.store.result(request.run_id)
+        if before is None or before.status in {"waiting", "interrupted"}:  # not one that has ended
+            self._note(request, "running", "", await graph.aget_state(config))
         try:
             while True:
                 await graph.ainvoke(given, config, durability="sync")
@@ -110,7 +113,7 @@ class Runner:
                 "review": list(request.review),
             }
             return start
-        # Not `next`: it leaves out a node whose result was kept before the kill, but not yet merged.
+        # Not `next`: it leaves out a node whose result was kept before a kill, but not merged.
         if not snapshot.tasks:
             raise UsageError(f"the run {run_id!r} is over; see `graph-run show {run_id}`")
         if decision is None:

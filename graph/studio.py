@@ -13,7 +13,13 @@ from graph.workshop import Workshop
 
 
 async def make_graph() -> CrewGraph:
-    """Return the crew's graph with the settings of the folder the server was started in."""
-    settings = await asyncio.to_thread(load_settings, Path.cwd())
-    store = RunStore(await asyncio.to_thread(state_home))
-    return build_graph(Workshop(settings, store))
+    """Return the crew's graph with the settings of the folder the server was started in.
+
+    Start the server with ``--allow-blocking``: git's small files are read and written in the
+    event loop, which a server for one developer can bear.
+    """
+    return build_graph(await asyncio.to_thread(_workshop))
+
+
+def _workshop() -> Workshop:
+    return Workshop(load_settings(Path.cwd()), RunStore(state_home()))

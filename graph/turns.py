@@ -45,14 +45,11 @@ async def take_turn(
     Doing it again after a crash starts from the same recorded state. ``preface`` goes before the
     role's own prompt in its message. Raises what the model raises.
     """
-    role = ROLES[role_name]
-    model = await shop.model()
-    tree = await shop.tree(state)
+    role, model, tree = ROLES[role_name], await shop.model(), await shop.tree(state)
     await tree.reset_to(state["tree"].sha)
-    plan = state.get("plan")
+    plan, started = state.get("plan"), shop.clock()
     opening = role.opening(model.prompts, tests=tests, failures=failures, plan=plan)
     asked = Message(role="user", content=f"{preface}\n{opening}" if preface else opening)
-    started = shop.clock()
     outcome = await run_turns(
         model.chat,
         (*state["talk"].messages, asked),
@@ -68,12 +65,7 @@ async def take_turn(
     update: RunState = {
         "tree": state["tree"].model_copy(update={"sha": sha}),
         "talk": Talk(messages=outcome.talk, green=state["talk"].green),
-        "story": story.model_copy(
-            update={
-                "steps": (*story.steps, step),
-                "elapsed_s": story.elapsed_s + step.duration_s,
-            }
-        ),
+        "story": story.model_copy(update={"steps": (*story.steps, step)}),
     }
     return outcome, update
 

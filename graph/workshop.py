@@ -19,7 +19,7 @@ from graph.report import render_report
 from graph.runs import RunRequest, RunResult, RunStore, now
 from graph.settings import Settings
 from graph.state import RunState, Step
-from mcp_local_llm import UsageError
+from mcp_local_llm import StoreUnavailable, UsageError
 from memory.session import Memory, SessionMemory
 from tools import worktree
 from tools.interpreter import find_python
@@ -134,7 +134,13 @@ class Workshop:
     async def tree(self, state: RunState) -> RunTree:
         """Return the run's worktree, made when it is not there yet."""
         run_id, workspace = state["run_id"], Path(state["workspace"])
-        return await worktree.create(workspace, run_id, self.store.folder(run_id) / "tree")
+        try:
+            return await worktree.create(workspace, run_id, self.store.folder(run_id) / "tree")
+        except OSError as error:
+            raise StoreUnavailable(
+                f"cannot keep the run in the repository of {str(workspace)!r} ({error}); git needs "
+                "to write its own folder there: make it writable, or work on a copy"
+            ) from error
 
     async def fitted(self, brief: Brief) -> Brief:
         """Return ``brief`` without what would fill more than half of the model's context."""

@@ -139,6 +139,8 @@ class Draft:
         content = "".join(lines)
         if content == self.text().content:
             raise ToolRetry(f"{self.path!r} already holds exactly this; nothing to change.")
+        if len(lines) * 2 < len(old):
+            self.notes.append(f"it had {len(old)} lines and has {len(lines)} now")
         self._put(content)
 
     def append(self, body: str) -> None:

@@ -35,7 +35,11 @@ def refuse_elided(new: Sequence[str], old: str, path: str) -> None:
     """
     for line in new:
         comment = _COMMENT.match(line)
-        if comment and _PLACEHOLDER.fullmatch(comment[1]) and line.strip() not in old:
+        if (
+            comment
+            and _PLACEHOLDER.fullmatch(comment[1].strip("()[]<>*-= "))
+            and line.strip() not in old
+        ):
             raise ToolRetry(
                 f"The line {line.strip()[:80]!r} in the edit of {path!r} stands for code and would "
                 "delete it. Write the code out, or change only the lines you mean with fs.edit."

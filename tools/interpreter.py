@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """What an interpreter says of itself; ``folders`` is what it needs to read to work."""
+    """What an interpreter says of itself; ``folders`` is what it has to read to work."""
 
     executable: Path
     version: str
@@ -72,8 +72,10 @@ def _asked(python: Path) -> Interpreter | None:
     prefixes = {Path(p) for p in facts["prefixes"]} | {executable.resolve().parent.parent}
     # the path also holds what `.pth` files add: other projects installed in editable mode
     paths = {Path(entry) for entry in facts["path"] if entry}
-    folders = tuple(sorted(p for p in prefixes | paths if p.is_absolute() and p.exists()))
-    return Interpreter(executable, facts["version"], facts["pytest"], folders)
+    folders = {p for p in prefixes | paths if p.is_absolute() and p.exists()}
+    if not any(executable.is_relative_to(folder) for folder in folders):
+        folders.add(executable)  # a lone link or copy, for instance in ~/bin
+    return Interpreter(executable, facts["version"], facts["pytest"], tuple(sorted(folders)))
 
 
 def find_python(workspace: Path, configured: Path | None = None) -> Path:

@@ -44,6 +44,7 @@ class Finished:
     """How a command ended; ``code`` is ``-N`` when signal N ended it.
 
     ``stdout`` and ``stderr`` hold head and tail when ``truncated``; ``raw`` is stdout as bytes.
+    Also ``truncated``: something that outlived the command still held its stdout open.
     """
 
     argv: tuple[str, ...]
@@ -213,7 +214,7 @@ async def run(
             stderr=err.content().decode("utf-8", "replace"),
             timed_out=timed_out,
             duration_s=time.monotonic() - started,
-            truncated=bool(out.dropped or err.dropped),
+            truncated=bool(out.dropped or err.dropped) or not out.ended.is_set(),
             raw=raw,
         )
 
@@ -318,3 +319,17 @@ def spawn_detached(
             raise ToolRetry(f"{argv[0]!r} could not be started: {error}.") from error
     threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()
     return Spawned(process.pid, process)
+
+
+def run_on_terminal(argv: Sequence[str]) -> int:
+    """Give the user's terminal to their own program, such as an editor; return its exit code.
+
+    It runs in our session and with the user's own environment, and there is no time limit.
+
+    Raises:
+        ToolRetry: the command does not exist or may not be executed.
+    """
+    try:
+        return subprocess.run(list(argv), check=False).returncode
+    except (OSError, ValueError) as error:
+        raise ToolRetry(f"{argv[0]!r} could not be started: {error}.") from error

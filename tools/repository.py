@@ -5,7 +5,8 @@ is recorded or written here (only ``added_tree`` asks for the user's filters). N
 editor, fsmonitor or external diff of any configuration runs, and the user's index is only read.
 
 Not covered: submodules keep the commit they are at and their files stay away; the content of
-nested repositories is not seen; files under git LFS are recorded as they lie on disk.
+nested repositories is not seen; files under git LFS are recorded as they lie on disk; nothing is
+fetched, so a partial clone has to hold the trees of its HEAD.
 """
 
 from __future__ import annotations
@@ -33,7 +34,13 @@ _SAFE: Final = (
 )
 # Where the user's own git settings lie: without them, other files would count as ignored.
 _PASSED: Final = ("XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
-_ENV: Final = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
+# No protocol: a missing object must not make git fetch, with whatever command a config names.
+_ENV: Final = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_EDITOR": "true",
+    "GIT_ALLOW_PROTOCOL": "none",
+}
 
 
 async def _git(
@@ -133,7 +140,7 @@ class Repo:
     async def resolve(self, revision: str) -> str | None:
         """Return the id of the commit ``revision`` names, or None."""
         name = f"{revision}^{{commit}}"
-        done = await self.run("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        done = await self.run("rev-parse", "--verify", "--quiet", name)
         return done.stdout.strip() if done.code == 0 else None
 
     async def head(self) -> str | None:

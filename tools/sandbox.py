@@ -14,6 +14,7 @@ Not covered: limits on memory and processes; reading world-readable files outsid
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pwd
@@ -122,7 +123,10 @@ def _refusal(argv: Sequence[str]) -> str:
 
 def _homes() -> list[Path]:
     """Return the home folder by the environment and by the user database; usually one."""
-    return sorted({Path.home().resolve(), Path(pwd.getpwuid(os.getuid()).pw_dir).resolve()})
+    named = [os.environ.get("HOME", "/")]
+    with contextlib.suppress(KeyError):  # containers run as users that the database lacks
+        named.append(pwd.getpwuid(os.getuid()).pw_dir)
+    return sorted({Path(name).resolve() for name in named} - {Path("/")})
 
 
 def _holds_home(path: Path) -> bool:
@@ -131,8 +135,8 @@ def _holds_home(path: Path) -> bool:
 
 def _visible(workspace: Path, readable: Iterable[Path]) -> tuple[Path, ...]:
     """Return what to bind read-only, outermost first; never home itself or a folder above it."""
-    home = Path.home()
-    wanted = [*readable, *(home / cache for cache in _CACHES), *_project(workspace)]
+    caches = (home / cache for home in _homes() for cache in _CACHES)
+    wanted = [*readable, *caches, *_project(workspace)]
     both = {form for path in wanted for form in (path.absolute(), path.resolve())}
     kept = (path for path in both if path.exists() and not _holds_home(path.resolve()))
     return tuple(sorted(kept, key=lambda path: (len(path.parts), str(path))))

@@ -7,7 +7,6 @@ Names are ``function``, ``Class``, ``Class.method`` or deeper. A name with two d
 from __future__ import annotations
 
 import ast
-import inspect
 import io
 import re
 import threading
@@ -147,6 +146,8 @@ def rebase(body: str, symbol: str, indent: str) -> list[str]:
         raise ToolRetry(f"The body is empty: write the whole new definition of {symbol!r}.")
     own = _indent(lines[0])
     node = _only_definition(lines, own, symbol)
+    if own == indent:
+        return lines
     frozen = _inside_strings(lines, own, node)
     return [
         line if at in frozen or not line.strip() else indent + _without(line, own)
@@ -224,5 +225,6 @@ def same_definition(source: str, symbol: str, body: str) -> bool:
 def _meaning(node: Definition) -> str:
     for inner in ast.walk(node):
         if isinstance(inner, Definition) and (docstring := _docstring(inner)) is not None:
-            docstring.value = inspect.cleandoc(str(docstring.value))
+            lines = str(docstring.value).split("\n")
+            docstring.value = "\n".join(line.strip() for line in lines)
     return ast.dump(node)

@@ -4,8 +4,8 @@ First every new content is written beside its file, so that a full disk shows be
 touched. Then each original is set aside under a second name and the new file takes its place; when
 one of these steps fails, the ones before it are taken back in reverse order.
 
-Not covered: a killed process or a power cut between two renames. The run's worktree is then reset
-to its last commit when the run is resumed.
+Not covered: a killed process or a power cut between two renames. Each file is then old or new as a
+whole; the spare copies go with :meth:`Jail.sweep`.
 """
 
 from __future__ import annotations

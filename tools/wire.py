@@ -38,15 +38,17 @@ def parse_reply(text: str, *, truncated: bool = False) -> ParsedReply:
     if not is_whole(text):
         clean = text.encode(errors="replace").decode()
         return ParsedReply(text=clean, problem="The reply holds half characters; write it again.")
+    reply = _scanned(text, truncated)
+    late = _after_headless_thought(text) if reply.problem else None
+    return reply if late is None else _scanned(late, truncated)
+
+
+def _scanned(text: str, truncated: bool) -> ParsedReply:
     scan = Scan(text, truncated)
     try:
         return scan.run()
     except Unclear as error:
-        problem = str(error)
-    late = _after_headless_thought(text)
-    if late is not None:
-        return parse_reply(late, truncated=truncated)
-    return ParsedReply(text="".join(scan.prose).strip(), problem=problem)
+        return ParsedReply(text="".join(scan.prose).strip(), problem=str(error))
 
 
 def _after_headless_thought(text: str) -> str | None:

@@ -14,7 +14,7 @@ from tools.wire_wrapped import function_at, skip_space, tool_call_at, tools_at
 
 _EVENT: Final = re.compile(
     r"""
-      ^[ \t]*(?P<think><think(?:ing)?>)
+      (?P<think><think(?:ing)?>)
     | (?P<thought></think(?:ing)?>)
     | ^[ \t]*(?P<plan><plan>)
     | (?P<tag><tool:)
@@ -42,7 +42,10 @@ _JSON_FENCES: Final = frozenset(
 _JSON_CALL: Final = re.compile(
     r"""[\[{]\s*(?:\{\s*)?["'](?:name|function|type|arguments|parameters|tool_calls|id)["']\s*:"""
 )
+_NEAR_CALL: Final = re.compile(r'"name"\s*:\s*"(?:fs|search|git|cmd|memory)\.\w+"')
 _NEAR_JSON: Final = 4_000  # how far a malformed object is searched for signs of a call
+_NEAR_LINE: Final = 2_000  # as much of a line as is looked at
+_MAX_FAILED: Final = 200
 _AFTER_CALL: Final = re.compile(r"[ \t]*(?:\n|\Z|</tool_call>|<tool[:_s]|<tags\b|</think)")
 _MARKED: Final = '<tool:fs.write path="…" end="X7">, the text, </tool:X7>'
 
@@ -65,6 +68,8 @@ class Scan:
     quoted: list[Unclear] = field(default_factory=list)
     closed: bool = True
     thought: bool = False
+    failed: int = 0
+    plans_close: bool = True
 
     def run(self) -> ParsedReply:
         """Read the whole reply; raises :class:`Unclear`."""
@@ -127,9 +132,10 @@ class Scan:
 
     def _line(self, at: int) -> tuple[str, str]:
         """Return what is before ``at`` on its line (and after the last call), and the rest."""
-        first = max(self.text.rfind("\n", 0, at) + 1, self.fresh)
-        stop = self.text.find("\n", at)
-        return self.text[first:at], self.text[at : len(self.text) if stop < 0 else stop]
+        near, far = max(at - _NEAR_LINE, 0), at + _NEAR_LINE
+        first = max(self.text.rfind("\n", near, at) + 1, near, self.fresh)
+        stop = self.text.find("\n", at, far)
+        return self.text[first:at], self.text[at : far if stop < 0 else stop]
 
     def _in_backticks(self, at: int) -> bool:
         before, after = self._line(at)
@@ -148,6 +154,11 @@ class Scan:
         self.at = self.fresh = close.end()
 
     def _thought(self, end: int) -> None:
+        if self.thought and self.calls:
+            raise Unclear(
+                "A closing </think> stands after calls, so it is unclear whether they were only "
+                f"thoughts. Think first, once, then write the calls:\n{FORM}"
+            )
         if not self.thought:  # its opening tag was part of the prompt: all so far was thinking
             self.thought, self.wrapped = True, 0
             for collected in (self.prose, self.calls, self.quoted):
@@ -156,8 +167,9 @@ class Scan:
         self.at = self.fresh = end
 
     def _plan(self, end: int) -> None:
-        close = self.text.find("</plan>", end)
+        close = self.text.find("</plan>", end) if self.plans_close else -1
         if close < 0:
+            self.plans_close = False
             self._keep(end)
             return
         self._note_quoted(self.text[end:close])
@@ -226,6 +238,9 @@ class Scan:
             self._keep(start + 1)
             return
         values, end = decode_run(self.text, start)
+        self.failed += not values
+        if self.failed > _MAX_FAILED:
+            raise malformed()
         if values:
             self._take(Found(_calls(values), end, "bare_json"), check_after=True)
         elif looks_like_call(self.text[start : start + _NEAR_JSON]):
@@ -285,6 +300,8 @@ class Scan:
         if not self.calls:
             if self.quoted:
                 raise self.quoted[0]
+            if _NEAR_CALL.search(text) and '"arguments"' in text:
+                raise malformed()
             return ParsedReply(text=text)
         if 0 < self.wrapped < len(self.calls):
             raise Unclear(

@@ -204,7 +204,8 @@ async def _record_base(repo: Repo, run_id: str) -> str:
 
 async def _clean(repo: Repo) -> bool:
     """Say whether git, with the user's own settings, sees no uncommitted change."""
-    return not await repo.out("status", "--porcelain=v2", "-z", "--ignore-submodules=all")
+    asked = ["status", "--porcelain=v2", "-z", "--untracked-files=normal"]
+    return not await repo.out(*asked, "--ignore-submodules=all")
 
 
 async def _added(repo: Repo, base: str, head: str | None, run_id: str) -> str:

@@ -21,6 +21,7 @@ from agents.profiles import (
     model_folder,
     resolve_profile,
 )
+from agents.weights import EMBEDDED_WEIGHTS
 from mcp_local_llm import ModelUnavailable, UsageError
 
 # What the 7B model's own config says.
@@ -75,6 +76,15 @@ def test_missing_weights_are_asked_for_and_never_fetched(tmp_path: Path) -> None
     with pytest.raises(ModelUnavailable, match=f"model download {QWEN}"):
         resolve_profile(QWEN, ModelConfig(), home=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_embedded_model_is_compact_or_says_how_to_get_it(tmp_path: Path) -> None:
+    if EMBEDDED_WEIGHTS.is_dir():
+        profile = resolve_profile(EMBEDDED, ModelConfig(), home=tmp_path)
+        assert (profile.prompts, profile.model_id) == ("compact", EMBEDDED)
+    else:
+        with pytest.raises(ModelUnavailable, match="embedded train"):
+            resolve_profile(EMBEDDED, ModelConfig(), home=tmp_path)
 
 
 def test_a_downloaded_model_is_served_from_the_state_folder(

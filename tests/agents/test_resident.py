@@ -34,10 +34,12 @@ HELLO = (Message(role="user", content="hello"),)
 
 
 def settings_for(folder: Path, **changes: object) -> ModelConfig:
-    return ModelConfig.model_validate({"model_path": folder, "context_tokens": 1900} | changes)
+    return ModelConfig.model_validate(
+        {"model_path": folder, "context_tokens": 1900, "ready_timeout_s": 120} | changes
+    )
 
 
-async def eventually(condition: Callable[[], bool], within_s: float = 30) -> None:
+async def eventually(condition: Callable[[], bool], within_s: float = 90) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"
@@ -61,7 +63,7 @@ async def resident_here(home: Path, **changes: float) -> AsyncIterator[Resident]
     resident = Resident(home, probe_timeout_s=2, **changes)
     task = asyncio.create_task(resident.serve())
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while await resident_status(home) is None:
             assert not task.done() and time.monotonic() < deadline
             await asyncio.sleep(0.02)
@@ -154,7 +156,7 @@ async def test_the_watchdog_restarts_a_dead_server_without_being_asked(
     ):
         (server,) = (await status_of(state_home)).servers
         os.kill(server.pid or 0, signal.SIGKILL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while (await status_of(state_home)).servers[0].restarts == 0:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.1)
@@ -227,7 +229,7 @@ async def test_an_idle_server_is_stopped_while_others_are_used(
         idle = await lease_on(random_checkpoint, state_home, idle_timeout_s=0.5)
         used = await lease_on(random_checkpoint, state_home, idle_timeout_s=0.5, threads=1)
         await idle.close()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while len((await status_of(state_home)).servers) > 1:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.1)

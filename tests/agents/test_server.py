@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 from collections.abc import Sequence
@@ -151,6 +152,26 @@ async def test_a_taken_port_is_named(random_checkpoint: Path, tmp_path: Path) ->
         server = ServerProcess(config_for(random_checkpoint, port=port), log=tmp_path / "log")
         with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is taken"):
             await server.start()
+    assert not server.is_running
+
+
+async def test_a_port_taken_while_the_server_loads_is_noticed(
+    random_checkpoint: Path, tmp_path: Path
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", 0))
+        config = config_for(random_checkpoint, port=stranger.getsockname()[1])
+        server = ServerProcess(config, log=tmp_path / "server.log")
+        starting = asyncio.create_task(server.start())
+        while not server.is_running and not starting.done():
+            await asyncio.sleep(0.01)
+        async with await asyncio.start_server(hang_up, sock=stranger):
+            with pytest.raises(PortTaken):
+                await starting
     assert not server.is_running
 
 

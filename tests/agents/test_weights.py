@@ -139,6 +139,13 @@ def test_several_at_once_end_up_with_one_whole_folder(folder: Path, tmp_path: Pa
     check_model_folder(wide)
 
 
+def test_a_widened_folder_that_was_damaged_is_built_again(folder: Path, tmp_path: Path) -> None:
+    wide = materialize(folder, tmp_path / "home")
+    (wide / "model.safetensors").write_bytes(b"cut short")
+    assert materialize(folder, tmp_path / "home") == wide
+    check_model_folder(wide)
+
+
 def test_other_weights_get_another_folder(folder: Path, tmp_path: Path) -> None:
     first = materialize(folder, tmp_path / "home")
     write_safetensors(folder / "model.safetensors", {"a": np.ones(3, np.float32)})

@@ -126,3 +126,14 @@ def test_a_planner_that_never_plans_fails_honestly(run: Run, script: Script, dem
     assert ended.code == 1
     assert "no usable plan" in ended.result["reason"]
     assert len(ended.result["steps"][0]["exchanges"]) == 5
+
+
+def test_what_a_command_changes_outside_the_roles_scope_is_undone(
+    run: Run, script: Script, demo: Demo
+) -> None:
+    sneaky = '<tool:cmd.run argv="touch tests/test_sneaky.py shop/fine.txt"/>\n'
+    script(implementer=[sneaky + demo.code], refactorer=[demo.tags], doc_writer=[demo.tags])
+    result = run(demo.task, "--json").result
+    assert result["status"] == "delivered"
+    assert "test_sneaky" not in result["diff"]
+    assert "shop/fine.txt" in result["diff"]

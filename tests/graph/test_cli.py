@@ -140,3 +140,19 @@ def test_the_model_of_the_command_line_wins_over_the_environment(
     ended = run(demo.task, "--model", "remote", "--json")
     assert ended.code == 2
     assert "base_url" in json.loads(ended.out)["error"]
+
+
+def test_a_folder_of_a_repository_can_be_the_workspace(
+    run: Run, script: Script, project: Path, demo: Demo
+) -> None:
+    inner = project / "packages" / "shop"
+    inner.parent.mkdir()
+    (project / "shop").rename(inner)
+    (project / "tests").rename(inner.parent / "tests")
+    (project / "other.txt").write_text("not mine\n")
+    script()
+    ended = run(demo.task, "--workspace", str(inner.parent), "--json", "--yes")
+    assert ended.code == 0, ended.err
+    assert "total_above" in (inner / "cart.py").read_text()
+    assert "diff --git a/packages/shop/cart.py" in ended.result["diff"]
+    assert (project / "other.txt").read_text() == "not mine\n"

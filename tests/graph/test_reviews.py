@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
+
+from graph.progress import PlainLines
+from graph.review import TerminalReview, approve_all
+from graph.state import Decision
+from mcp_local_llm import UsageError
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Run, Script
@@ -86,3 +94,34 @@ def test_an_edited_text_that_cannot_be_read_is_a_usage_error(
     assert (missing.code, "none.txt" in missing.err) == (2, True)
     assert run("resume", run_id, "--approve", "--reject", "x").code == 2
     assert run("resume", run_id, "--reject", "not now", "--json").result["status"] == "rejected"
+
+
+def test_a_terminal_asks_until_there_is_a_clear_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    heard = io.StringIO("what?\na\nr\ntoo long\n")
+    review = TerminalReview(PlainLines(said), said, heard)
+    assert review("plan", "the plan", "") == Decision(decision="approve")
+    assert review("patch", "+x", "it is red") == Decision(decision="reject", text="too long")
+    assert review("patch", "+x", "") is None
+    assert said.getvalue().count("plan: [a]pprove") == 2
+    assert "it is red" in said.getvalue()
+
+
+def test_the_users_editor_changes_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    editor = tmp_path / "editor.sh"
+    editor.write_text('#!/bin/sh\nprintf edited > "$1"\n')
+    editor.chmod(0o755)
+    review = TerminalReview(PlainLines(io.StringIO()), io.StringIO(), io.StringIO("e\n" * 3))
+    monkeypatch.setenv("VISUAL", str(editor))
+    assert review("patch", "+x", "") == Decision(decision="edit", text="edited")
+    monkeypatch.setenv("VISUAL", "false")
+    with pytest.raises(UsageError, match="ended with 1"):
+        review("plan", "x", "")
+    monkeypatch.setenv("VISUAL", "/no/editor")
+    with pytest.raises(UsageError, match="Set EDITOR"):
+        review("plan", "x", "")
+
+
+def test_yes_approves_once_and_leaves_a_problem_to_the_user() -> None:
+    assert approve_all("plan", "x", "") == Decision(decision="approve")
+    assert approve_all("plan", "x", "does not apply") is None

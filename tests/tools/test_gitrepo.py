@@ -210,6 +210,44 @@ async def test_writing_changes_to_disk_replaces_files_folders_and_links(
     assert not (tmp_path / "deep").exists()
 
 
+async def test_a_file_comes_back_where_only_ignored_files_or_a_link_lie(
+    tree: Path, tmp_path: Path
+) -> None:
+    (tree / ".gitignore").write_text("*.log\nway\n")
+    (tree / "deep").mkdir()
+    (tree / "deep" / "file").write_text("x")
+    repo = await Repo.open(tree)
+    wanted = await repo.commit_all("files")
+    (tree / "a.txt").unlink()
+    (tree / "a.txt").mkdir()
+    (tree / "a.txt" / "run.log").write_text("x")
+    (tree / "deep" / "file").unlink()
+    (tree / "deep").rmdir()
+    (tree / "deep").symlink_to(tmp_path)
+    changes = await repo.changes(await repo.snapshot(), wanted)
+    await repo.put_on_disk([change for change in changes if change.new])
+    assert await repo.snapshot() == await repo.tree_of(wanted)
+    assert not (tmp_path / "file").exists()
+
+
+def test_names_are_grouped_by_size_and_a_large_one_stands_alone() -> None:
+    sizes = [("a", 4), ("b", 5), ("c", 2), ("huge", 50), ("d", 1)]
+    assert gitfiles.in_batches(sizes, 10) == [["a", "b"], ["c"], ["huge"], ["d"]]
+    assert gitfiles.in_batches([], 10) == []
+
+
+async def test_a_missing_object_never_makes_git_run_a_fetch(project: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "fetched"
+    git(project, "config", "remote.evil.url", "ssh://host/x")
+    git(project, "config", "remote.evil.promisor", "true")
+    git(project, "config", "extensions.partialClone", "evil")
+    git(project, "config", "core.sshCommand", f"touch {mark};")
+    repo = await Repo.open(project)
+    with pytest.raises(StoreUnavailable):
+        await repo.out("cat-file", "blob", "1" * 40)
+    assert not mark.exists()
+
+
 async def test_commits_are_refused_on_the_users_own_tree(project: Path) -> None:
     (project / "a.txt").write_text("two\n")
     with pytest.raises(ToolDenied, match="own worktree"):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mcp_local_llm import LocalLLMError, StoreUnavailable, ToolDenied, ToolRetry, UsageError
 from tools.faults import translate
-from tools.jail import Jail, components
+from tools.jail import TEMP_PREFIX, Jail, components
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_every_other_spelling_is_denied_for_every_use(jail: Jail, rel: str) -> N
     assert (jail.root / ".git" / "config").read_text() == "[core]\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(st.text(max_size=6), st.sampled_from(["..", "/", ".git", "~", "\\"]))))
 def test_clean_components_never_leave_or_touch_git(parts: list[str]) -> None:
     try:
@@ -186,6 +186,14 @@ def test_a_rewrite_keeps_the_mode_and_leaves_nothing_behind(jail: Jail) -> None:
     assert jail.read_bytes("new/dir/x.txt", limit=1) == b"x"
     jail.delete("new/dir/x.txt")
     assert not jail.exists("new/dir/x.txt")
+
+
+def test_half_written_files_of_a_killed_process_are_swept(jail: Jail) -> None:
+    for folder in (jail.root, jail.root / "src"):
+        (folder / (TEMP_PREFIX + "0123")).touch()
+    assert jail.sweep() == 2
+    assert jail.sweep() == 0
+    assert jail.read_bytes("src/a.py") == b"a\n"
 
 
 def test_a_file_marked_read_only_is_left_alone(jail: Jail) -> None:

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from mcp_local_llm import ToolRetry, Unavailable
 from tools.pytest_report import module_names
 from tools.pytest_run import TestReport, run_tests
 from tools.sandbox import CommandPolicy
+
+pytest_plugins = ["pytester"]
 
 FINDER = """
 import importlib.machinery, importlib.util, sys
@@ -295,7 +298,12 @@ def test_a_changed_file_has_a_name_for_each_root_it_lies_below(tmp_path: Path) -
     assert module_names("tool-box/x.py", roots) == []
 
 
-pytest_plugins = ["pytester"]
+async def test_nothing_here_blocks_the_event_loop(project: Path, user_python: Path) -> None:
+    add_test(project, "def test_it(): pass\n")
+    names = ("pytest_run", "command", "sandbox", "interpreter", "process")
+    with blockbuster_ctx([f"tools.{name}" for name in names]):
+        report = await outcome(project, user_python)
+    assert report.green
 
 
 def test_the_plugin_writes_what_happened(

@@ -70,7 +70,7 @@ async def test_a_pattern_is_plain_text_unless_it_says_regex(context: ToolContext
     assert "nothing" in await search_text(text_call("class", path="notes.txt"), context)
 
 
-@pytest.mark.parametrize("pattern", ["(", "a{1,99999999999}", "(a+)+$", "(a|aa)+$"])
+@pytest.mark.parametrize("pattern", ["(", "a{1,99999999999}", "(a|aa)+$"])
 async def test_a_pattern_that_is_wrong_or_does_not_end_is_refused(
     context: ToolContext, pattern: str
 ) -> None:

@@ -177,6 +177,9 @@ def test_a_fence_that_may_or_may_not_belong_to_the_text_is_a_problem(path: str, 
         '<tool:fs.read path="a"/>\n<tool_call>{"name": "fs.read", "arguments": {}}</tool_call>',
         "Half \ud800 a character",
         '<think>so <tool:fs.read path="a"/>',
+        '<think>a</think>\nOh <think>\n<tool:fs.delete path="a"/>\n<think>',
+        '<think>a <think>b</think>\n<tool:fs.delete path="a"/>\n</think>',
+        '[CALLS] [{"name": "fs.delete", "arguments": {"path": "a"}}]',
     ],
 )
 def test_two_readings_or_none_make_a_problem_and_no_call(text: str) -> None:
@@ -218,11 +221,13 @@ def test_thinking_is_dropped_with_its_calls() -> None:
         f'<thinking>{thought}</thinking><tool:fs.read path="a"/>\nok',
         f'{thought}</think>\n<tool:fs.read path="a"/>\nok',
         '<tool:fs.delete path="a"/>\n</think>\n<tool:fs.read path="a"/>\nok',
+        '<think>a</think>Well, <think>\n<tool:fs.delete path="a"/>\n</think>\n'
+        '<tool:fs.read path="a"/>\nok',
     ):
         reply = parse_reply(text)
         assert reply.problem is None, reply.problem
         assert reply.calls == (READ,)
-        assert reply.text == "ok"
+        assert reply.text.replace("Well,", "").strip() == "ok"
 
 
 # -- unclosed and truncated ------------------------------------------------------------------------
@@ -356,6 +361,15 @@ def test_a_malformed_foreign_call_is_a_problem_or_prose_but_never_a_call(text: s
         assert reply.problem
 
 
+def test_long_replies_of_any_kind_are_read_in_one_pass() -> None:
+    body = "x = 1\n" * 100_000
+    assert calls_of(f'<tool:fs.write path="a.txt">\n{body}</tool>')[0].body == body
+    assert len(calls_of('<tool:fs.read path="a"/>\n' * 2_000)) == 2_000
+    assert problem_of('{"name": 1\n' * 2_000)
+    for prose in ("see <tool:fs.read> and ", "<plan>\n", "```\na\n", "{\n", "`<tool:fs.read>` "):
+        assert parse_reply(prose * 2_001).problem is None
+
+
 # -- rendering and fuzzing -------------------------------------------------------------------------
 
 names = st.from_regex(r"[a-z]{1,5}\.[a-z_]{1,8}", fullmatch=True)
@@ -377,7 +391,7 @@ bodies = st.one_of(st.none(), words, st.lists(PIECES, max_size=12).map("".join))
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.one_of(st.text(), st.lists(st.one_of(PIECES, words), max_size=25).map("".join)))
 def test_any_text_gives_calls_or_a_problem_and_never_an_exception(text: str) -> None:
     for truncated in (False, True):
@@ -386,7 +400,7 @@ def test_any_text_gives_calls_or_a_problem_and_never_an_exception(text: str) -> 
         assert (reply.shape is None) == (not reply.calls)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(names, st.dictionaries(keys, words, max_size=3), bodies)
 def test_what_is_rendered_is_read_back(name: str, args: dict[str, str], body: str | None) -> None:
     call = ToolCall(name=name, args=args, body=body)
@@ -398,7 +412,7 @@ def test_what_is_rendered_is_read_back(name: str, args: dict[str, str], body: st
     assert calls_of(f"Some prose.\n{text}\nMore.") == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(bodies, min_size=1, max_size=4))
 def test_several_rendered_calls_are_read_back_together(parts: list[str | None]) -> None:
     calls = [ToolCall(name="fs.write", args={"path": "a.txt"}, body=body) for body in parts]
@@ -407,7 +421,7 @@ def test_several_rendered_calls_are_read_back_together(parts: list[str | None]) 
     assert list(calls_of("\n".join(wire))) == alone
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(bodies.filter(bool), st.integers(0, 400))
 def test_a_cut_reply_never_yields_half_a_body(body: str, cut: int) -> None:
     call = ToolCall(name="fs.write", args={"path": "a.txt"}, body=body)

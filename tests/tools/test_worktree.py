@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from mcp_local_llm import LocalLLMError, UsageError
 from tools.worktree import RunTree, apply, create, discard, ref
@@ -697,3 +698,17 @@ async def test_a_record_of_another_place_that_is_gone_does_not_block(
     note.write_text(json.dumps({"dest": str(tmp_path / "long-gone")}))
     tree = await create(project, "r1", tmp_path / "tree")
     assert tree.workspace.is_dir()
+
+
+async def test_nothing_here_blocks_the_event_loop(project: Path, tmp_path: Path) -> None:
+    make_dirty(project)
+    names = ("worktree", "repository", "gitfiles", "apply", "process")
+    with blockbuster_ctx([f"tools.{name}" for name in names]):
+        tree = await create(project, "r1", tmp_path / "tree")
+        change(tree)
+        await tree.commit("x")
+        await tree.reset_to(tree.base)
+        change(tree)
+        await tree.deliver()
+        await apply(project, "r1")
+        await discard(project, "r1")

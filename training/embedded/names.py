@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import string
 from collections.abc import Sequence
 from random import Random
 from typing import Final, Protocol
@@ -68,6 +69,7 @@ HELD_OUT_WORDS: Final = tuple(_HELD_OUT_WORDS.split())
 _RESERVED: Final = frozenset({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "x", "tests"})
 _CONSONANTS: Final = "bcdfghjklmnprstvwz"
 _VOWELS: Final = "aeiou"
+_LETTERS: Final = string.ascii_lowercase
 
 
 class Names(Protocol):
@@ -105,16 +107,20 @@ class TrainingNames:
 
     def _draw(self, rng: Random) -> str:
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.25:
             return rng.choice(TRAINING_WORDS)
-        if kind < 0.5 or not self._pieces:
+        if kind < 0.35 or not self._pieces:
             syllables = rng.randint(1, 2)
             return "".join(
                 rng.choice(_CONSONANTS) + rng.choice(_VOWELS) + rng.choice(["", "", "n", "r", "s"])
                 for _ in range(syllables)
             )
-        count = rng.choice([1, 1, 1, 2, 2, 2, 2, 3])
-        return "".join(rng.choice(self._pieces) for _ in range(count))
+        count = rng.choice([1, 2, 2, 2, 3, 3, 3, 4])
+        return "".join(self._piece(rng) for _ in range(count))
+
+    def _piece(self, rng: Random) -> str:
+        # Real words break into single letters, too: "bicycle" is bi-c-y-cle.
+        return rng.choice(_LETTERS if rng.random() < 0.25 else self._pieces)
 
 
 _HELD_OUT_SET: Final = frozenset(HELD_OUT_WORDS)

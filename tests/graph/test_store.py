@@ -1,0 +1,66 @@
+"""The run store and the checkpoint store."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from graph.runner import open_checkpoints
+from graph.runs import RunRequest, RunResult, RunStore, new_run_id, now
+from graph.settings import Settings
+from mcp_local_llm import StoreUnavailable, UsageError
+
+
+def request(run_id: str) -> RunRequest:
+    return RunRequest(run_id=run_id, task="t", workspace="/w", created=now())
+
+
+def test_runs_are_listed_newest_first_and_strangers_are_not(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    assert store.run_ids() == ()
+    for run_id in ("20260101-000000-aaaa", "20260102-000000-aaaa"):
+        store.create(request(run_id))
+    (tmp_path / "runs" / "stranger").mkdir()
+    assert store.run_ids() == ("20260102-000000-aaaa", "20260101-000000-aaaa")
+
+
+def test_run_ids_differ_and_sort_by_time() -> None:
+    first, second = new_run_id(), new_run_id()
+    assert first != second
+    assert first[:15] <= second[:15]
+
+
+def test_a_run_whose_process_is_gone_is_interrupted(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.create(request("r"))
+    assert store.phase("r") == "interrupted"
+    store.write_result(RunResult(run_id="r", status="running", task="t", workspace="/w"))
+    assert store.phase("r") == "interrupted"
+    with store.lock("r"):
+        assert store.phase("r") == "running"
+
+
+def test_a_run_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="graph-run list"):
+        RunStore(tmp_path).request("none")
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    folder = store.create(request("r"))
+    (folder / "patch.diff").mkdir()  # cannot be replaced by a file
+    with pytest.raises(StoreUnavailable, match=r"patch\.diff"):
+        store.write_text("r", "patch.diff", "x")
+    assert sorted(path.name for path in folder.iterdir()) == ["patch.diff", "run.json"]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("langgraph.checkpoint.postgres") is not None, reason="it is installed"
+)
+async def test_postgres_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
+    settings = Settings(checkpoint_url="postgresql://localhost/none")
+    with pytest.raises(StoreUnavailable, match=r"mcp-local-llm\[postgres\]"):
+        async with open_checkpoints(RunStore(tmp_path), settings):
+            raise AssertionError("never opened")

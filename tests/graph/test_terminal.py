@@ -1,0 +1,93 @@
+"""Reviews on a real (pseudo) terminal: approve, edit in $EDITOR, reject, and walking away."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from graph.runs import RunStore
+
+if TYPE_CHECKING:
+    from tests.graph.conftest import Demo, Script
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'graph-run';"
+    "from mcp_local_llm import graph_run; raise SystemExit(graph_run())"
+)
+LIMIT_S = 150.0
+
+
+def converse(cwd: Path, answers: list[bytes], *args: str) -> tuple[int, str]:
+    """Run graph-run on a terminal of its own and give an answer at each question."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, str(ROOT), *args],
+        cwd=cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    heard, asked = b"", 0
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([ours], [], [], 1.0)
+        try:
+            piece = os.read(ours, 4096) if ready else b""
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if ready and not piece:
+            break
+        heard += piece
+        if answers and heard.count(b"? ") + heard.count(b"reason: ") > asked:
+            asked += 1
+            os.write(ours, answers.pop(0))
+    os.close(ours)
+    return process.wait(timeout=30), heard.decode(errors="replace")
+
+
+@pytest.mark.slow
+def test_a_person_edits_the_plan_and_rejects_the_patch(
+    project: Path,
+    home: Path,
+    script: Script,
+    tmp_path: Path,
+    demo: Demo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script(tester=[demo.new_test.replace("test_total_above", "test_mine")])
+    editor = tmp_path / "editor.sh"
+    editor.write_text('#!/bin/sh\nsed -i.bak s/test_total_above/test_mine/ "$1"\n')
+    editor.chmod(0o755)
+    monkeypatch.setenv("EDITOR", str(editor))
+    monkeypatch.delenv("VISUAL", raising=False)
+    answers = [b"?\n", b"e\n", b"r\n", b"not like this\n"]
+    code, said = converse(project, answers, demo.task, "--review", "plan,patch")
+    assert code == 1, said
+    result = RunStore(home).result(RunStore(home).run_ids()[0])
+    assert result is not None
+    assert result.status == "rejected"
+    assert "not like this" in result.reason
+    assert result.plan is not None and result.plan.test == "tests/test_mine.py"
+    assert "implementer" in said
+
+
+@pytest.mark.slow
+def test_the_end_of_input_leaves_the_run_waiting(
+    project: Path, home: Path, script: Script, demo: Demo
+) -> None:
+    script()
+    code, said = converse(project, [b"\x04"], demo.task, "--review", "plan")
+    assert code == 0, said
+    assert RunStore(home).phase(RunStore(home).run_ids()[0]) == "waiting"
+    assert "graph-run resume" in said
