@@ -37,10 +37,7 @@ check: $(STAMP)  ## black, ruff, mypy
 	@$(BIN)/mypy
 
 cov:
-	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q
-	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage json --quiet -o .coverage.json
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=json:.coverage.json
 	@$(BIN)/python tests/coverage_limits.py .coverage.json
 
 bench: $(STAMP)  ## speed figures, as ratios within one run
@@ -48,7 +45,7 @@ bench: $(STAMP)  ## speed figures, as ratios within one run
 
 studio: $(STAMP)  ## LangGraph Studio on this machine
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false \
-	  $(BIN)/langgraph dev --no-reload
+	  $(BIN)/langgraph dev --no-reload --allow-blocking
 
 audit: $(STAMP)  ## known vulnerabilities in the pinned packages
 	@$(BIN)/pip-audit --skip-editable

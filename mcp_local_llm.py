@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
 
 
 class LocalLLMError(Exception):
@@ -69,7 +69,7 @@ class ToolDenied(ToolFault):
 # command of `mcp-local-llm` -> "module:function"; a function takes argv and returns an exit code.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("graph.demo:main", "watch the crew solve one task with the demo model"),
-    "model": ("agents.model_cli:main", "start, stop, inspect or download the local model"),
+    "model": ("graph.model_cli:main", "start, stop, inspect or download the local model"),
     "embedded": ("graph.embedded_cli:main", "train or evaluate the embedded demo model"),
     "doctor": ("graph.doctor:main", "say what is missing and the command that mends it"),
     "run": ("graph.cli:main", "the same as graph-run"),

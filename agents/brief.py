@@ -48,7 +48,7 @@ class Brief(Record):
     rules: tuple[BriefRule, ...] = ()
     protected: tuple[PreservationTag, ...] = ()
     files: tuple[BriefFile, ...] = ()
-    tests_dir: str = "tests/"
+    tests_dir: str = "tests"
     dropped: tuple[str, ...] = ()
 
 
@@ -69,11 +69,11 @@ def module_name(path: str) -> str:
 
 
 def folder_for_tests(workspace: Path) -> str:
-    """Return where new tests go: the existing ``tests/`` or ``test/``, else ``tests/``."""
+    """Return where new tests go: the existing ``tests`` or ``test``, else ``tests``."""
     for name in ("tests", "test"):
         if (workspace / name).is_dir():
-            return f"{name}/"
-    return "tests/"
+            return name
+    return "tests"
 
 
 def is_test_path(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"mcp-local-llm demo: {error}\n")
         return error.exit_code
     sys.stderr.write(f'graph-run --workspace {options.dir} "{TASK}"\n')
+    # The repository is ours: where no sandbox works, its tests may run without one.
+    os.environ.setdefault("MCP_LOCAL_LLM_COMMAND__ALLOW_UNSANDBOXED", "true")
+    os.environ.setdefault("MCP_LOCAL_LLM_COMMAND__PYTHON", sys.executable)
     from graph import cli
 
     return cli.main([TASK, "--workspace", str(workspace), "--model", "embedded"])

@@ -76,7 +76,7 @@ def _sandbox(_: Path) -> Finding:
         return Finding(name="sandbox", state="ok", found=kind)
     mend = (
         "install the package bubblewrap, or set `allow_unsandboxed = true` under [command] in "
-        ".mcp-local-llm/config.toml"
+        "~/.config/mcp-local-llm/config.toml"
     )
     return Finding(name="sandbox", state="warning", found="none works here", mend=mend)
 

@@ -11,9 +11,12 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mcp_local_llm import LocalLLMError, UsageError
+
+if TYPE_CHECKING:
+    from training.embedded.evaluation import EmbeddedReport, RunTask, TaskOutcome
 
 _DESCRIPTION: Final = "Train or evaluate the small model that runs where no other weights are."
 
@@ -69,7 +72,7 @@ def _train(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from agents.home import state_home
     from agents.weights import EMBEDDED_WEIGHTS, materialize
-    from training.embedded.evaluation import EmbeddedReport, TaskOutcome, evaluate
+    from training.embedded.evaluation import evaluate
 
     if options.n < 1:
         raise UsageError(f"--n is {options.n}; give the number of tasks, 200 for example")
@@ -83,7 +86,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         mark = "ok  " if outcome.delivered else f"MISS ({outcome.status}: {outcome.reason})"
         sys.stderr.write(f"{len(done)}/{options.n} right {right} {mark} {outcome.wish}\n")
 
-    report: EmbeddedReport = asyncio.run(
+    report = asyncio.run(
         evaluate(
             _crew(model),
             seed=options.seed,
@@ -96,13 +99,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _crew(model: Path):  # type: ignore[no-untyped-def]
+def _crew(model: Path) -> RunTask:
     from graph.runner import Runner
     from graph.runs import RunRequest, RunStore, new_run_id, now
     from graph.settings import load_settings
     from training.embedded.evaluation import CrewRun
 
-    overrides = {"model": {"profile": "local", "model_path": str(model), "prompts": "compact"}}
+    overrides: dict[str, object] = {
+        "model": {"profile": "local", "model_path": str(model), "prompts": "compact"},
+        # The tasks and their folders are made here; a sandbox is used where there is one.
+        "command": {"allow_unsandboxed": True, "python": sys.executable},
+    }
 
     async def run_task(workspace: Path, wish: str) -> CrewRun:
         with tempfile.TemporaryDirectory(prefix="embedded-runs-") as home:
@@ -111,21 +118,22 @@ def _crew(model: Path):  # type: ignore[no-untyped-def]
             )
             settings = load_settings(workspace, overrides)
             result = await Runner(RunStore(Path(home)), settings).start(request)
-        return CrewRun(
-            status=result.status, commit=result.branch or None, reason=result.reason[:200]
-        )
+        reason = " ".join(result.reason.split())[:200]
+        return CrewRun(status=result.status, commit=result.branch or None, reason=reason)
 
     return run_task
 
 
-def _table(report: object) -> str:
-    from training.embedded.evaluation import EmbeddedReport
-
-    assert isinstance(report, EmbeddedReport)  # noqa: S101 - narrows the type
-    rows = [("all", report.all), ("add", report.add), ("fix", report.fix)]
-    rows.append(("held-out compositions", report.held_out_compositions))
+def _table(report: EmbeddedReport) -> str:
+    rows = {
+        "all": report.all,
+        "add": report.add,
+        "fix": report.fix,
+        "held-out compositions": report.held_out_compositions,
+    }
     lines = [
-        f"{name:<22} {part.right:>4}/{part.of:<4} {part.rate:6.1%}  [{part.low:.1%}, {part.high:.1%}]"
-        for name, part in rows
+        f"{name:<22}{part.right:>5}/{part.of:<5}{part.rate:6.1%}"
+        f"  95 % [{part.low:.1%}, {part.high:.1%}]"
+        for name, part in rows.items()
     ]
     return "\n".join([*lines, f"weights {report.weights_bytes / 1e6:.1f} MB"])

@@ -1,7 +1,8 @@
 """All settings in one place.
 
 Precedence: command line > environment (``MCP_LOCAL_LLM_MODEL__PROFILE=…``) > the project's
-``.mcp-local-llm/config.toml`` > the user's ``config.toml`` > defaults.
+``.mcp-local-llm/config.toml`` > the user's ``config.toml`` > defaults. A project's file may not set
+where code is sent or how commands are confined.
 """
 
 from __future__ import annotations
@@ -26,6 +27,15 @@ from mcp_local_llm import UsageError
 from tools.sandbox import CommandPolicy
 
 PROJECT_CONFIG: Final = Path(".mcp-local-llm") / "config.toml"
+# A repository may be anybody's: its file decides neither where code is sent nor what confines it.
+_NOT_FROM_PROJECTS: Final[Mapping[str, frozenset[str]]] = {
+    "model": frozenset(
+        {"base_url", "api_key_env", "model_path", "adapter_path", "memory_limit_gb"}
+    ),
+    "command": frozenset({"python", "allow_unsandboxed"}),
+    "checkpoint_url": frozenset(),
+    "replies": frozenset(),
+}
 
 
 def user_config_path() -> Path:
@@ -106,6 +116,7 @@ def load_settings(workspace: Path, overrides: Mapping[str, Any] | None = None) -
             tomls = (TomlConfigSettingsSource(settings_cls, toml_file=path) for path in files)
             return (init_settings, env_settings, *tomls)
 
+    _check_project_file(workspace / PROJECT_CONFIG)
     try:
         found = _Here(**dict(overrides or {}))
     except ValidationError as error:
@@ -119,3 +130,20 @@ def load_settings(workspace: Path, overrides: Mapping[str, Any] | None = None) -
         names = " or ".join(repr(str(path)) for path in files if path.exists())
         raise UsageError(f"cannot read the settings in {names}: {error}; mend the file") from error
     return Settings.model_construct(**{n: getattr(found, n) for n in Settings.model_fields})
+
+
+def _check_project_file(path: Path) -> None:
+    """Raise ``UsageError`` when a project's file sets what only the user may."""
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return  # missing, or reported with the other sources
+    for name, inner in _NOT_FROM_PROJECTS.items():
+        section = said.get(name, {})
+        wrong = sorted(inner & set(section)) if isinstance(section, dict) else [""]
+        if wrong:
+            setting = f"{name}.{wrong[0]}".rstrip(".")
+            raise UsageError(
+                f"{str(path)!r} sets {setting!r}, which a project's own file may not; put it into "
+                f"{str(user_config_path())!r}, or take it out"
+            )

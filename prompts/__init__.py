@@ -17,13 +17,12 @@ PROMPT_IDS: Final = {"compact": "compact-1", "full": "full-1"}
 
 @cache
 def _environment() -> Environment:
-    # Prompts are plain text, not HTML, so nothing is escaped.
     return Environment(
         loader=PackageLoader("prompts", ""),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - prompts are plain text, not HTML
     )
 
 

@@ -83,11 +83,11 @@ def test_test_files_are_known_by_their_place_or_name(path: str, is_test: bool) -
 @pytest.mark.parametrize("existing", ["tests", "test"])
 def test_new_tests_go_where_tests_are(tmp_path: Path, existing: str) -> None:
     (tmp_path / existing).mkdir()
-    assert folder_for_tests(tmp_path) == f"{existing}/"
+    assert folder_for_tests(tmp_path) == existing
 
 
 def test_new_tests_go_to_tests_when_there_are_none(tmp_path: Path) -> None:
-    assert folder_for_tests(tmp_path) == "tests/"
+    assert folder_for_tests(tmp_path) == "tests"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_compact_brief_is_exactly_what_the_small_model_learned() -> None:
     )
     assert render_brief(brief, "compact") == (
         "task: add f to a.py\nrule r1: no globals\nstrict: a.py::g\n"
-        "file: a.py (module a)\nx = 1\nend of file\ntests: tests/"
+        "file: a.py (module a)\nx = 1\nend of file\ntests: tests"
     )
 
 

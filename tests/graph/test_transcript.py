@@ -32,7 +32,7 @@ async def test_the_compact_transcript_is_the_one_the_small_model_learned(
     said = [(message.role, message.content) for message in state["talk"].messages]
     brief = (
         f"task: {demo.task}\nfile: shop/cart.py (module shop.cart)\n{demo.cart.rstrip()}\n"
-        "end of file\ntests: tests/\nrole: planner"
+        "end of file\ntests: tests\nrole: planner"
     )
     assert said == [
         ("system", "You are a coding crew. Answer as the role named last."),

@@ -66,8 +66,9 @@ def served_ids(folder: Path, turns: Sequence[Turn]) -> list[int]:
 
     served = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-    ids: list[int] = served.apply_chat_template(messages, tokenize=True, return_dict=False)
-    return ids
+    text = served.apply_chat_template(messages, tokenize=False)
+    assert isinstance(text, str)
+    return list(served.encode(text, add_special_tokens=False))
 
 
 def test_served_ids_equal_training_ids(tokenizer: Tokenizer, tmp_path: Path) -> None:
