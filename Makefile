@@ -41,7 +41,7 @@ cov:
 	@$(BIN)/python tests/coverage_limits.py .coverage.json
 
 bench: $(STAMP)  ## speed figures, as ratios within one run
-	@$(BIN)/python -P -m graph.bench
+	@$(BIN)/mcp-local-llm bench
 
 studio: $(STAMP)  ## LangGraph Studio on this machine
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false \

@@ -71,6 +71,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("graph.demo:main", "watch the crew solve one task with the demo model"),
     "model": ("graph.model_cli:main", "start, stop, inspect or download the local model"),
     "embedded": ("graph.embedded_cli:main", "train or evaluate the embedded demo model"),
+    "bench": ("graph.bench:main", "print speed figures, measured on this machine"),
     "doctor": ("graph.doctor:main", "say what is missing and the command that mends it"),
     "run": ("graph.cli:main", "the same as graph-run"),
 }

@@ -68,7 +68,7 @@ class OpenModel:
     max_tokens: int
 
 
-async def open_model(settings: Settings, home: Path, leases: AsyncExitStack) -> OpenModel:
+async def open_model(settings: Settings, leases: AsyncExitStack) -> OpenModel:
     """Return the model of ``settings``, its server started when it is one of ours.
 
     The server is held by ``leases``. Raises ``ModelUnavailable`` or ``UsageError``.
@@ -79,8 +79,8 @@ async def open_model(settings: Settings, home: Path, leases: AsyncExitStack) -> 
     from agents.profiles import resolve_profile
     from agents.serving import LeasedModel
 
-    profile = await asyncio.to_thread(resolve_profile, None, settings.model, home=home)
-    lease = await leases.enter_async_context(await acquire(profile, settings.model, home=home))
+    profile = await asyncio.to_thread(resolve_profile, None, settings.model)
+    lease = await leases.enter_async_context(await acquire(profile, settings.model))
     return OpenModel(
         chat=LeasedModel(lease),
         prompts=profile.prompts,
@@ -121,7 +121,7 @@ class Workshop:
     async def model(self) -> OpenModel:
         """Return the open model."""
         if self._model is None:
-            self._model = await open_model(self.settings, self.store.home, self._leases)
+            self._model = await open_model(self.settings, self._leases)
         return self._model
 
     async def policy(self, state: RunState) -> CommandPolicy:

@@ -64,3 +64,24 @@ def test_a_settings_file_that_is_no_text_is_named(places: tuple[Path, Path]) -> 
     places[1].write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"config\.toml"):
         load_settings(places[0].parents[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[command]\nallow_unsandboxed = true\n", "command.allow_unsandboxed"),
+        ("[command]\npython = '/tmp/python'\n", "command.python"),
+        ("[model]\nbase_url = 'http://example.org/v1'\n", "model.base_url"),
+        ("checkpoint_url = 'postgresql://elsewhere'\n", "checkpoint_url"),
+    ],
+)
+def test_a_cloned_project_decides_neither_where_code_goes_nor_what_confines_it(
+    places: tuple[Path, Path], text: str, named: str
+) -> None:
+    project, user = places
+    project.write_text(text)
+    with pytest.raises(UsageError, match=named):
+        load_settings(project.parents[1])
+    project.unlink()
+    user.write_text(text)
+    load_settings(project.parents[1])
