@@ -32,7 +32,7 @@ _TASK_LIMIT: Final = 20_000  # characters; a longer one is a document, to be put
 
 def execute(options: argparse.Namespace) -> int:
     """Do what ``options`` say and return the exit code."""
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    structlog.configure(logger_factory=_stderr_logger)
     # Tracing of other projects may be switched on in the environment: code must not leave here.
     os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
     command: str = getattr(options, "command", "start")
@@ -46,6 +46,11 @@ def execute(options: argparse.Namespace) -> int:
         "discard": _discard,
     }
     return actions[command](options, store)
+
+
+def _stderr_logger(*_: object) -> structlog.WriteLogger:
+    """Return a logger to what standard error is now: it may have been replaced meanwhile."""
+    return structlog.WriteLogger(sys.stderr)
 
 
 def write_error(error: LocalLLMError) -> None:

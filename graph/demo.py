@@ -14,8 +14,8 @@ from typing import Final
 from mcp_local_llm import LocalLLMError, UsageError
 
 TASK: Final = (
-    "Please add a function premium_total(receipt) to bakery/invoice.py that returns "
-    "the sum of the values in receipt that are greater than 40."
+    "Please write a new function premium_total(receipt) inside bakery/invoice.py "
+    "returning the numbers that are more than 30 summed up."
 )
 _SOURCE: Final = Path(__file__).parent / "demo_repo"
 _MARKER: Final = ".made-by-mcp-local-llm-demo"
