@@ -11,7 +11,8 @@ BIN = Path(sys.executable).parent
 COMMANDS = [
     ["graph-run"],
     *(["graph-run", name] for name in ("list", "show", "resume", "apply", "discard")),
-    ["mcp-local-llm"], ["mcp-local-llm", "bench"], ["mcp-local-llm", "demo"], ["mcp-local-llm", "doctor"],
+    ["mcp-local-llm"],
+    *(["mcp-local-llm", name] for name in ("bench", "demo", "doctor")),
     *(["mcp-local-llm", "model", name] for name in ("start", "stop", "status", "download")),
     *(["mcp-local-llm", "embedded", name] for name in ("train", "eval")),
 ]  # fmt: skip
