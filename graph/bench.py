@@ -221,7 +221,9 @@ async def _embedded_run(folder: Path) -> list[Figure]:
         warm = await _first_token(model, state["talk"].messages)
         bare = await _bare(model, state["talk"].messages)
     return [
-        Figure("prompt tokens from the KV cache, compact prompts", f"{cached:.0%} of {prompt}"),
+        Figure(
+            "prompt tokens from the KV cache, compact, task repeated", f"{cached:.0%} of {prompt}"
+        ),
         Figure("first token on a warm prefix, embedded", f"{warm * 1e3:.0f} ms", "< 2 s"),
         Figure(f"demo task, embedded ({state['outcome'].status})", f"{seconds:.1f} s"),
         Figure("the same calls made bare", f"{bare:.1f} s ({seconds / bare:.1f}x)"),

@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def make_repository(folder: Path) -> Path:
-    """Return ``folder`` holding a fresh copy of the demo repository with one commit.
+    """Return ``folder`` holding a fresh copy of the demo files under git, nothing committed yet.
 
     An earlier demo there is replaced; raises ``UsageError`` when it holds anything else.
     """

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mcp_local_llm import LocalLLMError, UsageError
+from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from training.embedded.evaluation import EmbeddedReport, RunTask, TaskOutcome
@@ -64,7 +64,13 @@ def _train(options: argparse.Namespace) -> int:
         steps=options.steps, seed=options.seed, threads=options.threads, device=options.device
     )
     sys.stderr.write(f"log: {options.folder / 'log.jsonl'}\n")
-    model = train(options.folder, config)
+    try:
+        model = train(options.folder, config)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot write to {str(options.folder)!r} ({error}); free some space, then repeat the "
+            "command: it goes on from the last checkpoint"
+        ) from error
     sys.stdout.write(f"{model}\n")
     return 0
 

@@ -98,7 +98,7 @@ def choose_python(workspace: Path, configured: Path | None = None) -> Choice:
         if known is None:
             raise UsageError(
                 f"The configured interpreter {str(configured)!r} does not run. Set `python` in "
-                ".mcp-local-llm/config.toml to a Python that does, or remove the setting."
+                "~/.config/mcp-local-llm/config.toml to a Python that does, or remove the setting."
             )
         return Choice(known.executable, "from the configuration")
     for path, why in _candidates(workspace):

@@ -94,7 +94,7 @@ async def _require_pytest(python: Path) -> None:
     if known is None:
         raise Unavailable(
             f"The interpreter {str(python)!r} does not run. Set `python` in "
-            ".mcp-local-llm/config.toml to one that does."
+            "~/.config/mcp-local-llm/config.toml to one that does."
         )
     if known.pytest is None:
         raise Unavailable(

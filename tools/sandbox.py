@@ -116,7 +116,7 @@ def _refusal(argv: Sequence[str]) -> str:
     what = "install bubblewrap" if sys.platform != "darwin" else "use a macOS with sandbox-exec"
     return (
         f"The command {' '.join(argv[:3])!r} was not run: no sandbox works on this machine. Either "
-        f"{what}, or allow it in .mcp-local-llm/config.toml:\n"
+        f"{what}, or allow it in ~/.config/mcp-local-llm/config.toml:\n"
         "[command]\nallow_unsandboxed = true"
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.brief import module_name
 from training.embedded.curriculum import example_test
 from training.embedded.evaluation import (
     CrewRun,
@@ -15,7 +16,7 @@ from training.embedded.evaluation import (
     evaluation_tasks,
     share,
 )
-from training.embedded.tasks import DemoTask, module_name
+from training.embedded.tasks import DemoTask
 
 TASKS = list(evaluation_tasks(seed=5, count=12))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
+from agents.brief import module_name
 from agents.reply import Plan, Tags, render_plan, render_tags
 from memory.records import Level, PreservationTag
 from prompts import PROMPT_IDS, render
@@ -18,7 +19,6 @@ from training.embedded.tasks import (
     Split,
     faulty_twin,
     generate_task,
-    module_name,
 )
 
 PROFILE: Final = "compact"

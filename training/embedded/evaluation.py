@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from agents.brief import module_name
 from memory.records import Record
 from tools.process import run, scrubbed_env
 from training.embedded.names import HeldOutNames
@@ -25,7 +26,6 @@ from training.embedded.tasks import (
     DemoTask,
     Split,
     generate_task,
-    module_name,
     reference_test,
 )
 

@@ -112,7 +112,7 @@ class Split:
 
     names: Names
     phrasing: bool = False
-    composition: bool | None = False  # None: a single atom or a trained composition
+    composition: bool = False
     constants: bool = False
 
 
@@ -219,8 +219,3 @@ def reference_test(target: Function, module: str, arguments: Sequence[object]) -
         f"def test_against_reference(value):\n"
         f"    assert {target.name}(value{second}) == reference(value{second})\n"
     )
-
-
-def module_name(path: str) -> str:
-    """Return the import name of a Python file: ``src/shop/cart.py`` is ``shop.cart``."""
-    return path.removeprefix("src/").removesuffix(".py").replace("/", ".")
