@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from agents.reply import parse_plan, parse_tags
 from memory.records import Level
 from tools.wire import parse_reply
-from training.embedded.curriculum import dialogue, training_dialogue
+from training.embedded.behaviour import Behaviour
+from training.embedded.curriculum import dialogue, drill, training_dialogue
 from training.embedded.names import HELD_OUT_WORDS, HeldOutNames, TrainingNames
-from training.embedded.operations import BEHAVIOURS, Behaviour
+from training.embedded.operations import BEHAVIOURS
 from training.embedded.phrasing import draw, expand, is_held_out
 from training.embedded.tasks import (
     DemoTask,
@@ -98,7 +99,7 @@ def test_evaluation_tasks_are_held_out_in_every_respect() -> None:
 def test_learned_answers_parse_as_serving_parses_them() -> None:
     for seed in range(80):
         rng = Random(seed)
-        for turn in training_dialogue(TrainingNames(), rng):
+        for turn in dialogue(trained(seed), rng):
             if not turn.learn:
                 continue
             tags = parse_tags(turn.content)
@@ -112,6 +113,18 @@ def test_learned_answers_parse_as_serving_parses_them() -> None:
             else:
                 assert reply.calls == ()
                 assert bool(plan.refusal) != bool(plan.steps)
+
+
+def test_a_drill_says_what_the_dialogue_says_without_its_form() -> None:
+    for seed in range(40):
+        rng = Random(seed)
+        task = trained(seed)
+        goal, example, code = (turn.content for turn in drill(task, rng) if turn.learn)
+        plan = parse_plan(goal)
+        assert plan is not None
+        assert plan.goal == f"return {task.target.fill(task.target.behaviour.canonical)}"
+        scope: dict[str, object] = {}
+        exec(f"{code}\n\n{example}\ntest()", scope)
 
 
 def test_a_strict_target_is_refused_and_nothing_else_is_said() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal
 
@@ -23,6 +23,8 @@ from training.embedded.tasks import (
 
 PROFILE: Final = "compact"
 REPAIR_SHARE: Final = 0.10
+DRILL_SHARE: Final = 0.75  # of the dialogues: somewhat less than half of the tokens
+FRAMED_SHARE: Final = 0.3
 SHORT_TURNS: Final = 4  # a refusal has no more
 SHORT_SHARE: Final = 0.5  # end after the implementer: what follows is mostly copying
 
@@ -157,8 +159,32 @@ def dialogue(task: DemoTask, rng: Random) -> Iterator[Turn]:
     yield Turn("assistant", f"{_edit(task, documented)}\n{tags}", learn=True)
 
 
+def drill(task: DemoTask, rng: Random) -> Iterator[Turn]:
+    """Yield ``task`` with everything but its meaning left out: wish, goal, example, code.
+
+    A third of a dialogue's length, so that wordings are seen several times as often.
+    """
+    target, wish = task.target, task.wish
+    if rng.random() > FRAMED_SHARE:
+        target = replace(target, name="f")
+        wish = f"return {target.fill(task.phrase)}."
+    call, expected = target.example()
+    yield Turn("user", f"task: {wish}")
+    yield Turn("assistant", render_plan(Plan(goal=plan(task).goal)), learn=True)
+    yield Turn("user", turn("tester"))
+    yield Turn("assistant", f"def test():\n    assert {call} == {expected}", learn=True)
+    yield Turn("user", turn("implementer", "red"))
+    yield Turn("assistant", target.source(hints=rng.random() < 0.5), learn=True)
+
+
 def training_dialogue(names: Names, rng: Random) -> list[Turn]:
-    """Return one dialogue of the curriculum, nothing of it held out; many end before the end."""
-    turns = list(dialogue(generate_task(Split(names=names), rng), rng))
+    """Return one dialogue of the curriculum, nothing of it held out.
+
+    Most are drills; half of the others end after the implementer.
+    """
+    task = generate_task(Split(names=names), rng)
+    if rng.random() < DRILL_SHARE:
+        return list(drill(task, rng))
+    turns = list(dialogue(task, rng))
     short = rng.random() < SHORT_SHARE and len(turns) > SHORT_TURNS
     return turns[:-4] if short else turns

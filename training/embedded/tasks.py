@@ -9,8 +9,9 @@ from random import Random
 from typing import Final, Literal
 
 from memory.records import Level
+from training.embedded.behaviour import Behaviour
 from training.embedded.names import Namer, Names
-from training.embedded.operations import BEHAVIOURS, Behaviour, parameter_type
+from training.embedded.operations import BEHAVIOURS, parameter_type
 from training.embedded.phrasing import draw, draw_from, is_held_out
 
 _ADD_FRAMES: Final = (
