@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 SOURCE: Final = "local_trained_model"
 
@@ -69,3 +71,78 @@ class Recalled(Record):
     insight: Insight
     score: float
     why: str
+
+
+MAX_TEXT: Final = 1_000_000  # characters of one item
+_NAMESPACE: Final = uuid.UUID("6f1d4f6e-4a0b-5c43-9a53-2f6d0f2f7a51")
+
+
+class Kind(StrEnum):
+    """What an item of the memory is."""
+
+    FACT = "fact"
+    CONCEPT = "concept"
+    PATTERN = "pattern"
+    DEFINITION = "definition"
+    PREFERENCE = "preference"
+    CORRECTION = "correction"
+    PRESERVATION = "preservation"
+    DOCUMENT = "document"
+    CODE = "code"
+    EPISODE = "episode"
+
+
+class Status(StrEnum):
+    """How far an item has been confirmed."""
+
+    UNVALIDATED = "unvalidated"
+    VALIDATED = "validated"
+    REJECTED = "rejected"
+
+
+class Provenance(Record):
+    """Who said it and where: a run id, a file with line, a command."""
+
+    source: Literal["user", "run", "index", "import", "night"] = "user"
+    where: str = ""
+
+
+class Item(Record):
+    """One piece of what is known, as the journal holds it.
+
+    ``project`` is empty for what holds everywhere. ``key`` says what makes two items the same one
+    (a file's path and symbol, for example); without it that is the text, apart from case and white
+    space. ``data`` holds the kind's own fields.
+    """
+
+    kind: Kind = Kind.FACT
+    text: str = Field(min_length=1, max_length=MAX_TEXT)
+    project: str = ""
+    scope: str = ""
+    key: str = ""
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    status: Status = Status.UNVALIDATED
+    level: Level | None = None
+    provenance: Provenance = Provenance()
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The same content has the same id on every machine (uuid5 of project, kind and key)."""
+        key = self.key or " ".join(self.text.split()).casefold()
+        return str(uuid.uuid5(_NAMESPACE, "\0".join((self.project, self.kind, self.scope, key))))
+
+
+class Where(Record):
+    """Which items a search is about; what is left out does not narrow it.
+
+    ``project`` finds that project's items and those that hold everywhere.
+    """
+
+    project: str | None = None
+    kinds: tuple[Kind, ...] = ()
+    levels: tuple[Level, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    scope: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
