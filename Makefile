@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := mcp_local_llm.py graph agents tools memory training mcp_server prompts tests
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup demo test check cov bench studio audit docs clean
+.PHONY: help setup demo test check cov bench studio audit docs picture clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ audit: $(STAMP)  ## known vulnerabilities in the pinned packages
 
 docs: $(STAMP)  ## refresh the generated command help in docs/
 	@$(BIN)/python tests/cli_help.py --write
+
+picture: $(STAMP)  ## record docs/run.svg anew from a real run of the demo
+	@$(BIN)/python tests/picture.py
 
 clean:  ## remove what make created
 	@rm -rf $(VENV) .coverage .coverage.* .coverage.json .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

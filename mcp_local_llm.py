@@ -73,6 +73,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "embedded": ("graph.embedded_cli:main", "train or evaluate the embedded demo model"),
     "bench": ("graph.bench:main", "print speed figures, measured on this machine"),
     "doctor": ("graph.doctor:main", "say what is missing and the command that mends it"),
+    "remember": ("graph.memory_cli:remember", "teach one thing; the next run knows it"),
+    "recall": ("graph.memory_cli:recall", "find what is known about something"),
+    "index": ("graph.memory_cli:index", "read a project's files so that code can be found"),
+    "memory": ("graph.memory_admin:main", "look after what is remembered, and take it back"),
     "run": ("graph.cli:main", "the same as graph-run"),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -27,10 +27,11 @@ _BY_PATH, _BY_NAME, _BY_SYMBOL, _BY_MODULE = 4, 3, 2, 1
 
 
 class BriefRule(Record):
-    """A rule of the user that bears on the task."""
+    """A rule of the user that bears on the task; ``why`` is for the report alone."""
 
     id: str
     text: str
+    why: str = ""
 
 
 class BriefFile(Record):
@@ -157,9 +158,19 @@ def relevant_files(task: str, workspace: Path) -> tuple[tuple[BriefFile, ...], t
         if text is None:
             notes.append(f"{path}: not shown, it is binary, not UTF-8 or over {MAX_FILE_BYTES} B")
         else:
-            shown = text.rstrip("\r\n")
-            files.append(BriefFile(path=path, module=module_name(path), text=shown))
+            files.append(_shown(path, text))
     return tuple(files), tuple(notes)
+
+
+def recalled_files(paths: Iterable[str], workspace: Path) -> tuple[BriefFile, ...]:
+    """Return those of ``paths`` that are readable files of the workspace, each once."""
+    here = set(workspace_files(workspace))
+    texts = {path: _readable(workspace / path) for path in paths if path in here}
+    return tuple(_shown(path, text) for path, text in texts.items() if text is not None)
+
+
+def _shown(path: str, text: str) -> BriefFile:
+    return BriefFile(path=path, module=module_name(path), text=text.rstrip("\r\n"))
 
 
 def render_brief(brief: Brief, profile: str) -> str:

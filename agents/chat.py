@@ -58,7 +58,8 @@ class Completion(Record):
     def tokens_per_s(self) -> float:
         """Decoding speed after the first token; 0 when there was nothing to measure."""
         decoding_s = self.duration_s - self.first_token_s
-        return (self.completion_tokens - 1) / decoding_s if decoding_s > 0 else 0.0
+        after_first = self.completion_tokens - 1
+        return after_first / decoding_s if after_first > 0 and decoding_s > 0 else 0.0
 
 
 class ChatModel(Protocol):

@@ -21,17 +21,23 @@ from agents.protocol import (
     LINE_LIMIT_BYTES,
     Acquire,
     Check,
+    Message,
     Reply,
     ResidentStatus,
+    Search,
     Status,
     Stop,
+    Tend,
     decode_reply,
     encode,
 )
 from agents.server import end_orphans
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
-from tools.process import Spawned, spawn_detached
+from tools.process import Spawned, scrubbed_env, spawn_detached
 
+_IDLE_TIMEOUT_S: Final = 600.0
+# Where the embedding model is found; everything else of the environment stays outside.
+_MODEL_VARIABLES: Final = ("MCP_LOCAL_LLM_EMBEDDER", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")
 _START_TIMEOUT_S: Final = 40.0
 _STOP_TIMEOUT_S: Final = 40.0
 _SHORT_TIMEOUT_S: Final = 10.0
@@ -151,6 +157,34 @@ async def acquire(profile: Profile, settings: ModelConfig, *, home: Path | None 
     return await Lease(profile, settings, home or state_home(), endpoint).open()
 
 
+async def ask_resident(home: Path, request: Search | Tend, timeout_s: float) -> Reply | None:
+    """Return the answer of the resident process of ``home``, or None when there is no process.
+
+    Raises:
+        ModelUnavailable: it refuses, or does not answer within ``timeout_s``.
+    """
+    connection = await _connect(home)
+    if connection is None:
+        return None
+    try:
+        return await _ask(connection, request, timeout_s)
+    except _Gone:
+        return None
+    finally:
+        await _hang_up(connection)
+
+
+def start_resident(home: Path) -> None:
+    """Start a resident process that opens the memory at once, and don't wait for it.
+
+    Where there is one already, the new one ends itself.
+
+    Raises:
+        StoreUnavailable: the state folder cannot be written.
+    """
+    _start_resident(home, _IDLE_TIMEOUT_S, "--open-memory")
+
+
 async def resident_status(home: Path | None = None) -> ResidentStatus | None:
     """Return what is running, or None; nothing is started."""
     connection = await _connect(home or state_home())
@@ -183,8 +217,9 @@ async def stop_resident(home: Path | None = None) -> bool:
         finally:
             await _hang_up(connection)
         await _until_unlocked(home)
+    starting = await asyncio.to_thread(_end_starting, home)
     orphans = await asyncio.to_thread(end_orphans, owner_of(home))
-    return connection is not None or orphans > 0
+    return connection is not None or starting or orphans > 0
 
 
 class _Gone(Exception):
@@ -215,9 +250,7 @@ def _patience_s(settings: ModelConfig) -> float:
     return 2 * settings.ready_timeout_s + _SLACK_S
 
 
-async def _ask(
-    connection: Connection | None, request: Acquire | Check | Status | Stop, timeout_s: float
-) -> Reply:
+async def _ask(connection: Connection | None, request: Message, timeout_s: float) -> Reply:
     if connection is None:
         raise _Gone
     reader, writer = connection
@@ -262,19 +295,25 @@ async def _connect_or_start(home: Path, idle_timeout_s: float) -> Connection:
     )
 
 
-def _start_resident(home: Path, idle_timeout_s: float) -> Spawned:
-    boot = _BOOT.format(root=str(_ROOT))  # a workspace may hold its own `agents/`: ours must win
-    argv = [sys.executable, "-P", "-c", boot, "--home", str(home)]
+def _start_resident(home: Path, idle_timeout_s: float, *options: str) -> Spawned:
+    argv = [sys.executable, "-P", "-c", _boot(), "--home", str(home)]
     try:
         private_folder(home / "logs")
         return spawn_detached(
-            [*argv, "--idle-timeout-s", str(idle_timeout_s)], cwd=home, log=Path(_log(home))
+            [*argv, "--idle-timeout-s", str(idle_timeout_s), *options],
+            cwd=home,
+            log=Path(_log(home)),
+            env=scrubbed_env({k: v for k in _MODEL_VARIABLES if (v := os.environ.get(k))}),
         )
     except OSError as error:
         raise StoreUnavailable(
             f"the state folder {str(home)!r} cannot be used ({error}); point MCP_LOCAL_LLM_HOME "
             "at a writable folder"
         ) from error
+
+
+def _boot() -> str:
+    return _BOOT.format(root=str(_ROOT))  # a workspace may hold its own `agents/`: ours must win
 
 
 async def _until_unlocked(home: Path) -> None:
@@ -296,6 +335,21 @@ def _kill_resident(home: Path) -> None:
         holder = psutil.Process(int((home / LOCK_NAME).read_text()))
         if any("agents.resident" in part for part in holder.cmdline()):  # not a reused number
             holder.kill()
+
+
+def _end_starting(home: Path) -> bool:
+    """End a resident process that is not listening yet; say whether there was one."""
+    import psutil
+
+    ended = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = process.cmdline()
+            if words[:1] == [sys.executable] and words[3:6] == [_boot(), "--home", str(home)]:
+                process.terminate()
+                ended.append(process)
+    psutil.wait_procs(ended, timeout=_STOP_TIMEOUT_S)
+    return bool(ended)
 
 
 def _is_unlocked(lock: Path) -> bool:

@@ -30,10 +30,15 @@ _LOOKING: Final = ("fs.read", "fs.list", "search.", "git.status", "git.diff", "c
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one role's turns; ``deadline`` is a ``time.monotonic()`` value."""
+    """The bounds of one role's turns; ``deadline`` is a ``time.monotonic()`` value.
+
+    ``repeats`` are calls made again; ``alike`` are replies in a row that are the same, for a model
+    that decodes greedily and has nothing else to say.
+    """
 
     turns: int = 6
     repeats: int = 4
+    alike: int | None = None
     max_tokens: int = 1_024
     context_tokens: int = 8_192
     tokens_left: int = 1_000_000
@@ -164,7 +169,7 @@ async def run_turns(
         exchanges.append(_exchange(said, reply, results))
         if status == "done":
             break
-        if desk.repeated >= limits.repeats:
+        if desk.repeated >= limits.repeats or _alike(messages[len(talk) :], limits.alike):
             status = "repeats"
             break
         messages.append(_feedback(seat, results, limits))
@@ -181,6 +186,12 @@ def _exhausted(
     if model.count(messages) >= limits.context_tokens:
         return "window"
     return None
+
+
+def _alike(spoken: Sequence[Message], limit: int | None) -> bool:
+    """Say whether the last ``limit`` replies among ``spoken`` are one and the same."""
+    last = [message.content for message in spoken if message.role == "assistant"][-(limit or 0) :]
+    return limit is not None and len(last) == limit and len(set(last)) == 1
 
 
 def _repeated(call: ToolCall) -> ToolResult:

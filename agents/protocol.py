@@ -5,15 +5,19 @@ A connection is a lease: what it acquired is kept for it until it closes, howeve
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Final, Literal
 
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from agents.endpoint import Serving
-from mcp_local_llm import ModelUnavailable
-from memory.records import Record
+from mcp_local_llm import ModelUnavailable, UsageError
+from memory.index import Dense
+from memory.records import OwnerStatus, Record
+from memory.retrieval import Found, Query
 
-VERSION: Final = 1
+VERSION: Final = 2
 LINE_LIMIT_BYTES: Final = 64 * 1024
 MAX_CLIENTS: Final = 64
 
@@ -53,7 +57,29 @@ class Stop(Record):
     v: int = VERSION
 
 
-Request = Annotated[Acquire | Check | Status | Stop, Field(discriminator="op")]
+class Search(Record):
+    """Search the memory; ``vector`` is the query's own, as ``pack`` writes it, if you have it."""
+
+    op: Literal["search"] = "search"
+    v: int = VERSION
+    query: Query
+    vector: str = ""
+
+
+class Tend(Record):
+    """Say how the memory's index is, after doing ``what`` to it.
+
+    ``rebuild`` makes it anew from the journal; ``release`` closes index and journal, so that their
+    files may be replaced. The next search opens them again.
+    """
+
+    op: Literal["tend"] = "tend"
+    v: int = VERSION
+    what: Literal["nothing", "rebuild", "release"] = "nothing"
+
+
+Message = Acquire | Check | Status | Stop | Search | Tend
+Request = Annotated[Message, Field(discriminator="op")]
 
 
 class ServerStatus(Record):
@@ -86,14 +112,29 @@ class Reply(Record):
     base_url: str = ""
     generation: int = 0
     status: ResidentStatus | None = None
+    memory: OwnerStatus | None = None
+    found: tuple[Found, ...] = ()
 
 
 _REQUEST: Final[TypeAdapter[Request]] = TypeAdapter(Request)
 
 
-def encode(message: Acquire | Check | Status | Stop | Reply) -> bytes:
+def encode(message: Message | Reply) -> bytes:
     """Return ``message`` as one line."""
     return message.model_dump_json().encode() + b"\n"
+
+
+def pack(vector: Dense) -> str:
+    """Return ``vector`` as base64 of little-endian 32-bit floats."""
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+
+
+def unpack(text: str) -> Dense:
+    """Return the vector in ``text``; ``UsageError`` when it is none."""
+    try:
+        return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
+    except ValueError as error:
+        raise UsageError(f"a vector of {len(text)} characters cannot be read ({error})") from error
 
 
 def decode_request(line: bytes) -> Request:

@@ -24,6 +24,7 @@ from typing import Final
 import structlog
 
 from agents.home import LOCK_NAME, owner_of, private_folder, socket_path
+from agents.memory_host import MemoryHost
 from agents.pool import ServerPool, Shared
 from agents.protocol import (
     LINE_LIMIT_BYTES,
@@ -33,7 +34,9 @@ from agents.protocol import (
     Reply,
     Request,
     ResidentStatus,
+    Search,
     Stop,
+    Tend,
     decode_request,
     encode,
 )
@@ -63,6 +66,7 @@ class Resident:
         probe_timeout_s: float = _PROBE_TIMEOUT_S,
     ) -> None:
         """Prepare; nothing is opened before ``serve``."""
+        self.memory = MemoryHost(home / "memory")
         self._home = home
         self._idle_timeout_s = idle_timeout_s
         self._watch_every_s = watch_every_s
@@ -74,8 +78,10 @@ class Resident:
         self._last_client = time.monotonic()
         self._stopping = asyncio.Event()
 
-    async def serve(self) -> None:
+    async def serve(self, *, open_memory: bool = False) -> None:
         """Serve until idle or stopped; every server is ended before this returns.
+
+        ``open_memory`` begins with it; otherwise the first request that needs it does.
 
         Raises:
             AlreadyRunning: another process holds the folder's lock and answers.
@@ -88,6 +94,8 @@ class Resident:
             lock = await _locked(self._home / LOCK_NAME, path)
             try:
                 await asyncio.to_thread(end_orphans, self._owner)
+                if open_memory:
+                    self.memory.open()
                 await self._serve_locked(path)
             finally:
                 os.close(lock)
@@ -117,6 +125,7 @@ class Resident:
                 task.cancel()  # one of them may be waiting for a server to start
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._pool.stop_all()
+            await self.memory.close()
             _LOG.info("resident.ended")
         if not watching.cancelled():
             watching.result()
@@ -124,7 +133,7 @@ class Resident:
     async def _watch(self) -> None:
         checked = time.monotonic()
         try:
-            while self._clients or self._idle_s() < self._idle_timeout_s:
+            while self._clients or self.memory.is_busy or self._idle_s() < self._idle_timeout_s:
                 await asyncio.sleep(min(self._watch_every_s, max(0.05, self._idle_timeout_s / 10)))
                 if time.monotonic() - checked >= self._watch_every_s:
                     checked = time.monotonic()
@@ -153,6 +162,8 @@ class Resident:
 
     async def answer(self, request: Request, held: Shared | None) -> tuple[Reply, Shared | None]:
         """Return the reply to ``request`` and what the connection holds afterwards."""
+        if isinstance(request, Search | Tend):
+            return await self.memory.answer(request), held
         if isinstance(request, Acquire):
             self._idle_timeout_s = request.idle_timeout_s
             held = await self._pool.acquire(request)
@@ -276,9 +287,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="resident")
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--idle-timeout-s", type=float, default=600.0)
+    parser.add_argument("--open-memory", action="store_true")
     options = parser.parse_args(argv)
     try:
-        asyncio.run(_main(options.home, options.idle_timeout_s))
+        asyncio.run(_main(options.home, options.idle_timeout_s, options.open_memory))
     except AlreadyRunning:
         return 0
     except LocalLLMError as error:
@@ -287,9 +299,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _main(home: Path, idle_timeout_s: float) -> None:
+async def _main(home: Path, idle_timeout_s: float, open_memory: bool) -> None:
     resident = Resident(home, idle_timeout_s=idle_timeout_s)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, resident.stop)
-    await resident.serve()
+    await resident.serve(open_memory=open_memory)

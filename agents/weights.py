@@ -8,12 +8,15 @@ that ship in 16 bits are served in 32. Safetensors is read and written here with
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import struct
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +31,10 @@ EMBEDDED_WEIGHTS: Final = Path(__file__).resolve().parents[1] / "training" / "em
 _HEADER_LIMIT: Final = 100_000_000  # bytes, the format's own limit
 _CONFIG: Final = "config.json"
 _WEIGHTS: Final = "model.safetensors"
+_CARD_SUFFIXES: Final = frozenset({".md", ".svg", ".jsonl"})
+_PREFIX: Final = "embedded-"
+_BUILDING: Final = ".building-"
+_KEEP_S: Final = 3600.0  # a command that asked for a folder may not have started its server yet
 
 
 def check_model_folder(folder: Path) -> dict[str, Any]:
@@ -71,31 +78,28 @@ def materialize(source: Path, home: Path) -> Path:
     """Return a folder under ``home`` with the model of ``source`` widened to 32 bits.
 
     The folder is named by the content of ``source`` and appears whole or not at all: it is built
-    beside its place and renamed, so two processes may do this at once. A damaged one is rebuilt.
+    beside its place and renamed, by one process at a time. A damaged one is rebuilt. When one is
+    built, those of other weights are removed that no server uses and nobody asked for lately.
 
     Raises:
         ModelUnavailable: ``source`` is missing or damaged, or the disk refuses.
     """
     config = check_model_folder(source)
-    target = home / "models" / f"embedded-{_digest(source)}"
-    if target.is_dir():
-        with contextlib.suppress(ModelUnavailable):
-            check_model_folder(target)
-            return target
-        shutil.rmtree(target, ignore_errors=True)
+    target = home / "models" / f"{_PREFIX}{_digest(source)}"
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
-        try:
-            _build(source, building, config)
-            _move_into_place(building, target)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        if not _is_ready(target):
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _builders_lock(target.parent):
+                if not _is_ready(target):  # else another process was first
+                    _build_anew(source, target, config)
+                    _prune(target)
     except OSError as error:
         raise ModelUnavailable(
             f"cannot write the embedded model to {str(target)!r} ({error}); free some disk space "
             "or point MCP_LOCAL_LLM_HOME at a writable folder"
         ) from error
+    with contextlib.suppress(OSError):  # the folder may be served from where nobody can write
+        os.utime(target)  # asked for now
     return target
 
 
@@ -186,17 +190,91 @@ def _check_rope(folder: Path, config: dict[str, Any]) -> None:
         )
 
 
+def _model_files(source: Path) -> list[Path]:
+    """Return the files of ``source`` that belong to the model; its card does not."""
+    files = (path for path in source.iterdir() if path.is_file())
+    return sorted(path for path in files if path.suffix not in _CARD_SUFFIXES)
+
+
 def _digest(source: Path) -> str:
     digest = hashlib.sha256(b"float32\n")
-    for path in sorted(source.iterdir()):
-        if path.is_file():
-            digest.update(path.name.encode() + b"\n" + path.read_bytes())
+    for path in _model_files(source):
+        digest.update(path.name.encode() + b"\n" + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
+def _is_ready(target: Path) -> bool:
+    if not target.is_dir():
+        return False
+    try:
+        check_model_folder(target)
+    except ModelUnavailable:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _builders_lock(models: Path) -> Iterator[None]:
+    """Wait for, and hold, the right to build and remove folders in ``models``."""
+    with models.with_name(f"{models.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build_anew(source: Path, target: Path, config: dict[str, Any]) -> None:
+    """Build ``target`` beside its place and rename it; a damaged one there gives way."""
+    building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=target.parent))
+    try:
+        _build(source, building, config)
+        building.chmod(0o755)
+        if target.is_dir():
+            _remove(target)
+        building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _prune(kept: Path) -> None:
+    """Remove what killed builders left, and the folders of other weights that are out of use.
+
+    Only for the holder of the lock. A folder that cannot be removed is left for the next time.
+    """
+    for path in kept.parent.glob(f"{_BUILDING}*"):
+        shutil.rmtree(path, ignore_errors=True)
+    fresh = time.time() - _KEEP_S
+    others = (path for path in kept.parent.glob(f"{_PREFIX}*") if path != kept)
+    old = [path for path in others if path.is_dir() and path.stat().st_mtime < fresh]
+    served = _last_parts_of_command_lines() if old else frozenset()
+    for path in old:
+        if path.name not in served:
+            with contextlib.suppress(OSError):
+                _remove(path)
+
+
+def _remove(folder: Path) -> None:
+    """Remove ``folder`` so that a kill midway leaves nothing that could be taken for a model."""
+    aside = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _last_parts_of_command_lines() -> frozenset[str]:
+    """Return what follows the last slash of every word that any process was started with.
+
+    A server names its model folder there; two ways to spell the state folder are one this way.
+    """
+    import psutil  # type: ignore[import-untyped]  # it ships no types
+
+    names: set[str] = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            names.update(word.rpartition("/")[2] for word in process.cmdline())
+    return frozenset(names)
+
+
 def _build(source: Path, building: Path, config: dict[str, Any]) -> None:
-    for path in source.iterdir():
-        if path.is_file() and path.suffix != ".safetensors":
+    for path in _model_files(source):
+        if path.suffix != ".safetensors":
             shutil.copyfile(path, building / path.name)
     widened = config | {"torch_dtype": "float32", "dtype": "float32"}
     (building / _CONFIG).write_text(json.dumps(widened, indent=2) + "\n", encoding="utf-8")
@@ -207,7 +285,6 @@ def _build(source: Path, building: Path, config: dict[str, Any]) -> None:
 
 
 def _read_widened(path: Path) -> dict[str, NDArray[np.float32]]:
-
     table = read_header(path)
     raw = path.read_bytes()
     start = 8 + struct.unpack("<Q", raw[:8])[0]
@@ -231,12 +308,3 @@ def _widen(data: bytes, dtype: str, path: Path) -> NDArray[np.float32]:
         f"the weights {str(path)!r} hold {dtype} numbers, which cannot be widened; serve the "
         "folder as it is with `model_path`"
     )
-
-
-def _move_into_place(building: Path, target: Path) -> None:
-    building.chmod(0o755)
-    try:
-        building.rename(target)
-    except OSError:
-        if not target.is_dir():  # else another process was first, with the same content
-            raise

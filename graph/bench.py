@@ -24,6 +24,7 @@ from agents.home import state_home
 from agents.profiles import ModelConfig
 from agents.serving import open_model
 from agents.weights import EMBEDDED_WEIGHTS, materialize
+from graph import bench_memory
 from graph.crew import NODES, build_graph
 from graph.demo import TASK, make_repository
 from graph.runner import open_checkpoints
@@ -83,8 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure everything and print a table; exit codes as everywhere."""
     parser = argparse.ArgumentParser(prog="mcp-local-llm bench", description="Print speed figures.")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("section", nargs="?", choices=["memory"], help="the index beside others")
     options = parser.parse_args(argv)
     try:
+        if options.section == "memory":
+            return bench_memory.main(as_json=options.json)
         figures = asyncio.run(measure())
     except LocalLLMError as error:
         sys.stderr.write(f"mcp-local-llm bench: {error}\n")
@@ -93,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows = [{"name": f.name, "value": f.value, "aim": f.aim} for f in figures]
         sys.stdout.write(json.dumps({"figures": rows}) + "\n")
     else:
-        _print(figures)
+        show(figures)
     return 0
 
 
@@ -101,12 +105,16 @@ async def measure() -> list[Figure]:
     """Return all figures; takes about a minute on two cores."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        figures = [await _help_time(), _parser_rate(), _edit_rate(folder)]
-        state, overhead = await _scripted_run(folder)
-        figures.append(overhead)
+        figures, state = await measure_alone(folder)
         figures.append(await _replayed(folder, state))
-        figures += await _embedded_run(folder)
-    return figures
+        return figures + await _embedded_run(folder)
+
+
+async def measure_alone(folder: Path) -> tuple[list[Figure], RunState]:
+    """Return the figures that need no model server, and the final state of the scripted run."""
+    figures = [await _help_time(), _parser_rate(), _edit_rate(folder)]
+    state, overhead = await _scripted_run(folder)
+    return [*figures, overhead], state
 
 
 def _timed(action: Callable[[], object]) -> float:
@@ -246,7 +254,8 @@ async def _bare(model: ChatModel, messages: Sequence[Message]) -> float:
     return time.perf_counter() - began
 
 
-def _print(figures: Sequence[Figure]) -> None:
+def show(figures: Sequence[Figure]) -> None:
+    """Print ``figures`` as a table on stdout."""
     from rich.console import Console
     from rich.table import Table
 

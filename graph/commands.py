@@ -23,6 +23,7 @@ from graph.runner import Asker, Runner, leave_open
 from graph.runs import RunRequest, RunResult, RunStore, new_run_id, now
 from graph.settings import load_settings
 from graph.show import print_result, print_runs
+from graph.workshop import open_memory
 from mcp_local_llm import LocalLLMError, UsageError
 from tools import worktree
 from tools.gitrepo import Repo
@@ -83,6 +84,7 @@ def _start(options: argparse.Namespace, store: RunStore) -> int:
             f"the task has {len(task)} characters, the limit is {_TASK_LIMIT}; put the details "
             "into a file of the project and name it"
         )
+    _require_text(task, "the task")
     workspace = _workspace(options.workspace)
     overrides = _overrides(options)
     settings = load_settings(workspace, overrides)
@@ -95,9 +97,14 @@ def _start(options: argparse.Namespace, store: RunStore) -> int:
         overrides=overrides,
         created=now(),
     )
-    with open_display() as display:
-        runner = Runner(store, settings, watcher=display, ask=_asker(options, display))
-        result = _interruptible(runner.start(request), request.run_id)
+    with open_display() as display, open_memory(settings, workspace, store.home) as memory:
+        ask = _asker(options, display)
+        runner = Runner(store, settings, watcher=display, ask=ask, memory=memory)
+        try:
+            result = _interruptible(runner.start(request), request.run_id)
+        except UsageError:
+            _forget_unbegun(store, request)
+            raise
     return _told(options, result)
 
 
@@ -106,8 +113,12 @@ def _resume(options: argparse.Namespace, store: RunStore) -> int:
     overrides = {**request.overrides, **_overrides(options)}
     settings = load_settings(_workspace(Path(request.workspace)), overrides)
     decision = decision_of(options)
-    with open_display() as display:
-        runner = Runner(store, settings, watcher=display, ask=_asker(options, display))
+    with (
+        open_display() as display,
+        open_memory(settings, Path(request.workspace), store.home) as memory,
+    ):
+        ask = _asker(options, display)
+        runner = Runner(store, settings, watcher=display, ask=ask, memory=memory)
         result = _interruptible(runner.resume(options.run_id, decision), options.run_id)
     return _told(options, result)
 
@@ -169,16 +180,37 @@ def _apply(options: argparse.Namespace, store: RunStore) -> int:
 
 def _discard(options: argparse.Namespace, store: RunStore) -> int:
     request = store.request(options.run_id)
-    workspace = Path(request.workspace)
-    with store.lock(options.run_id):
-        if workspace.is_dir():
-            asyncio.run(worktree.discard(workspace, options.run_id))
-        shutil.rmtree(store.folder(options.run_id))
+    _remove(store, request)
     if options.json:
         _write_json({"run_id": options.run_id, "discarded": True})
     else:
         sys.stdout.write(f"discarded run {options.run_id}\n")
     return 0
+
+
+def _forget_unbegun(store: RunStore, request: RunRequest) -> None:
+    """Remove a run that wrong input ended before its first turn: going on could not help it."""
+    result = store.result(request.run_id) if store.knows(request.run_id) else None
+    if result is not None and not result.steps:
+        _remove(store, request)
+
+
+def _remove(store: RunStore, request: RunRequest) -> None:
+    workspace = Path(request.workspace)
+    with store.lock(request.run_id):
+        if workspace.is_dir():
+            asyncio.run(worktree.discard(workspace, request.run_id))
+        shutil.rmtree(store.folder(request.run_id))
+
+
+def _require_text(text: str, what: str) -> None:
+    """Refuse what the terminal gave as bytes of another encoding: no record could hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{what} {text!r} holds bytes that are no UTF-8; write it in UTF-8"
+        ) from error
 
 
 def _workspace(path: Path) -> Path:
@@ -187,6 +219,7 @@ def _workspace(path: Path) -> Path:
         raise UsageError(
             f"the workspace {str(folder)!r} is no folder; give an existing one with --workspace"
         )
+    _require_text(str(folder.resolve()), "the workspace's path")
     return folder.resolve()
 
 

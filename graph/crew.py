@@ -7,11 +7,15 @@ from typing import Final, Protocol
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.store.base import BaseStore
 
+from agents.shared_memory import SharedMemory
 from graph.gates import Gates
 from graph.nodes import Nodes
 from graph.state import RunInput, RunState, Story
 from graph.workshop import Workshop
+from memory.session import Memory
+from memory.store import JournalStore
 
 CrewGraph = CompiledStateGraph[RunState, None, RunInput, RunState]
 
@@ -64,7 +68,14 @@ def build_graph(shop: Workshop, checkpointer: BaseCheckpointSaver[str] | None = 
     _unless_over(graph, "review_patch", "deliver")
     graph.add_edge("deliver", END)
     graph.add_edge("close", END)
-    return graph.compile(checkpointer=checkpointer, name="crew")
+    return graph.compile(checkpointer=checkpointer, store=node_store(shop.memory), name="crew")
+
+
+def node_store(memory: Memory) -> BaseStore | None:
+    """Return ``memory`` as what nodes call ``runtime.store``, where it outlives the process."""
+    if not isinstance(memory, SharedMemory):
+        return None
+    return JournalStore(memory.journal, memory.project, memory.hits)
 
 
 def after_red(state: RunState) -> str:

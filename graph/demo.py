@@ -38,22 +38,22 @@ def main(argv: Sequence[str]) -> int:
     except LocalLLMError as error:
         sys.stderr.write(f"mcp-local-llm demo: {error}\n")
         return error.exit_code
-    sys.stderr.write(f'graph-run --workspace {options.dir} "{TASK}"\n')
+    sys.stderr.write(f'$ graph-run --workspace {options.dir} "{TASK}"\n\n')
     # The repository is ours: where no sandbox works, its tests may run without one.
     os.environ.setdefault("MCP_LOCAL_LLM_COMMAND__ALLOW_UNSANDBOXED", "true")
     os.environ.setdefault("MCP_LOCAL_LLM_COMMAND__PYTHON", sys.executable)
+    # Its tests need no plugin, and loading all that are installed beside us takes seconds a start.
+    os.environ.setdefault("MCP_LOCAL_LLM_COMMAND__PYTEST_PLUGINS", "false")
     from graph import cli
 
     return cli.main([TASK, "--workspace", str(workspace), "--model", "embedded"])
 
 
 def make_repository(folder: Path) -> Path:
-    """Return ``folder`` holding a fresh copy of the demo files under git, nothing committed yet.
+    """Return ``folder`` as a repository whose one commit holds a fresh copy of the demo files.
 
     An earlier demo there is replaced; raises ``UsageError`` when it holds anything else.
     """
-    from tools.gitrepo import Repo
-
     if folder.exists() and not (folder / ".git" / _MARKER).exists():
         raise UsageError(
             f"{str(folder)!r} exists and is no earlier demo; name another folder with --dir"
@@ -61,12 +61,24 @@ def make_repository(folder: Path) -> Path:
     try:
         if folder.exists():
             shutil.rmtree(folder)
-        shutil.copytree(_SOURCE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        asyncio.run(Repo.init(folder))
-        (folder / ".git" / _MARKER).touch()
+        folder.mkdir(parents=True)
+        asyncio.run(_fill(folder))
     except OSError as error:
         raise UsageError(
             f"cannot make the demo repository in {str(folder)!r} ({error.strerror}); name another "
             "folder with --dir"
         ) from error
     return folder.resolve()
+
+
+async def _fill(folder: Path) -> None:
+    """Make the empty ``folder`` a repository, copy the demo files there, and commit them."""
+    from tools.gitrepo import Repo
+
+    repo = await Repo.init(folder)
+    (repo.git_dir / _MARKER).touch()  # from here on it is known to be ours
+    unwanted = shutil.ignore_patterns("__pycache__")
+    await asyncio.to_thread(shutil.copytree, _SOURCE, folder, ignore=unwanted, dirs_exist_ok=True)
+    first = await repo.commit_tree(await repo.snapshot(), [], "Demo project")
+    await repo.out("update-ref", "HEAD", first)
+    await repo.out("read-tree", first)

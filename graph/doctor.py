@@ -29,7 +29,10 @@ class Finding(Record):
 
 
 def examine(workspace: Path) -> tuple[Finding, ...]:
-    """Look at everything a run in ``workspace`` needs. Starts no server, changes nothing."""
+    """Look at everything a run in ``workspace`` needs.
+
+    Starts no server; the embedded model is unpacked into the state folder if it was not before.
+    """
     checks: tuple[Callable[[Path], Finding], ...] = (
         _python,
         _git,
@@ -60,6 +63,10 @@ def _repository(workspace: Path) -> Finding:
     from mcp_local_llm import LocalLLMError
     from tools.gitrepo import Repo
 
+    if not workspace.is_dir():
+        mend = "give the project's folder with --workspace"
+        found = f"there is no folder {str(workspace)!r}"
+        return Finding(name="repository", state="missing", found=found, mend=mend)
     try:
         repo = asyncio.run(Repo.open(workspace))
     except (LocalLLMError, OSError) as error:
@@ -124,10 +131,12 @@ def _server(_: Path) -> Finding:
 def _model(workspace: Path) -> Finding:
     from agents.profiles import resolve_profile
     from graph.settings import load_settings
-    from mcp_local_llm import LocalLLMError
+    from mcp_local_llm import LocalLLMError, UsageError
 
     try:
         profile = resolve_profile(None, load_settings(workspace).model)
+    except UsageError as error:
+        return Finding(name="model", state="missing", found=str(error), mend="mend the settings")
     except LocalLLMError as error:
         mend = "mcp-local-llm model download NAME, or choose another with --model"
         return Finding(name="model", state="missing", found=str(error), mend=mend)

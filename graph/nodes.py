@@ -9,17 +9,29 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.brief import Brief, BriefRule, folder_for_tests, relevant_files, render_brief
+from agents.brief import (
+    Brief,
+    BriefFile,
+    BriefRule,
+    folder_for_tests,
+    recalled_files,
+    relevant_files,
+    render_brief,
+)
 from agents.chat import Message
 from agents.loop import RoleOutcome
 from graph import checks
 from graph.runs import new_run_id
-from graph.state import Outcome, RunState, Story, Talk, TreeState
+from graph.state import Outcome, RunState, Story, Talk, TestState, TreeState
 from graph.turns import opening_talk, spent_limit, take_turn
 from graph.workshop import Workshop
 from mcp_local_llm import UsageError
+from tools.indexing import Place
 from tools.pytest_run import TestReport
 
+_RECALLED = 8  # rules in a brief; what does not fit the model's context is left out besides
+_PIECES = 12  # of indexed code that are looked at for the files they are in
+_FILES = 3
 _FATAL = {
     "deadline": "the time limit of the run was reached",
     "tokens": "the token limit of the run was reached",
@@ -55,9 +67,11 @@ class Nodes:
 
     async def _brief(self, task: str, root: Path) -> Brief:
         files, notes = await asyncio.to_thread(relevant_files, task, root)
-        known = await self.shop.memory.recall(task)
+        if not files:  # the task names none: those that seem to be meant
+            files = await self._recalled_files(task, root)
+        known = await self.shop.memory.recall(task, limit=_RECALLED)
         rules = tuple(
-            BriefRule(id=f"r{number}", text=hit.insight.text)
+            BriefRule(id=f"r{number}", text=hit.insight.text, why=hit.why)
             for number, hit in enumerate(known, start=1)
         )
         brief = Brief(
@@ -68,6 +82,15 @@ class Nodes:
             dropped=notes,
         )
         return await self.shop.fitted(brief)
+
+    async def _recalled_files(self, task: str, root: Path) -> tuple[BriefFile, ...]:
+        hits = await self.shop.memory.search_code(task, limit=_PIECES)
+        if not hits:
+            return ()
+        prefix = (await Place.of(root)).prefix
+        paths = [hit.path.removeprefix(prefix) for hit in hits if hit.path.startswith(prefix)]
+        first = list(dict.fromkeys(paths))[:_FILES]
+        return await asyncio.to_thread(recalled_files, first, root)
 
     async def plan(self, state: RunState) -> RunState:
         """Let the planner decide, or refuse."""
@@ -100,9 +123,12 @@ class Nodes:
 
     async def check_red(self, state: RunState) -> RunState:
         """Require that the new test fails on the code as it was."""
-        tests = await checks.red(self.shop, state)
+        files = await self._files(state)
+        again = files in state["tests"].tried
+        tests = _tried(await checks.red(self.shop, state), files)
         update: RunState = {"tests": tests}
-        if tests.verdict != "red" and tests.written >= self.shop.settings.limits.test_attempts:
+        last = tests.written >= self.shop.settings.limits.test_attempts
+        if tests.verdict != "red" and (last or await self._is_stuck(again)):
             reason = f"no usable failing test after {tests.written} attempts: {tests.problem[0]}"
             update["outcome"] = Outcome(status="failed", reason=reason)
         return update
@@ -123,19 +149,35 @@ class Nodes:
 
     async def check_green(self, state: RunState) -> RunState:
         """Require the new test and everything that passed before to pass."""
+        files = await self._files(state)
+        if files in state["tests"].tried:  # pytest would say what it said
+            return await self._still_red(state["tests"], again=True)
         tests, report = await checks.green(self.shop, state)
-        update: RunState = {"tests": tests}
-        limit = self.shop.settings.limits.implement_attempts
         if tests.verdict == "green":
-            update |= _mark_green(state)
-        elif not report.import_ok:
+            return {"tests": tests, **_mark_green(state)}
+        if not report.import_ok:
             where = ", ".join(report.imported_from)
             reason = f"the tests import other code than this run's: {where}"
-            update["outcome"] = Outcome(status="failed", reason=reason)
-        elif tests.implemented >= limit:
+            return {"tests": tests, "outcome": Outcome(status="failed", reason=reason)}
+        return await self._still_red(_tried(tests, files), again=False)
+
+    async def _still_red(self, tests: TestState, *, again: bool) -> RunState:
+        """End the run after the last attempt; ``again``: for files that were red before."""
+        update: RunState = {"tests": tests}
+        stuck = tests.implemented > 1 and await self._is_stuck(again)
+        if stuck or tests.implemented >= self.shop.settings.limits.implement_attempts:
             reason = f"the tests are still red after {tests.implemented} attempts"
+            reason += ", and the last one gave what had been tried before" if stuck else ""
             update["outcome"] = Outcome(status="failed", reason=reason)
         return update
+
+    async def _files(self, state: RunState) -> str:
+        """Return an id of the run's files: with the same id, tests say the same."""
+        return await (await self.shop.tree(state)).tree.tree_of(state["tree"].sha)
+
+    async def _is_stuck(self, again: bool) -> bool:
+        """Say whether the model has nothing else to give: a small one only repeats itself."""
+        return again and (await self.shop.model()).is_compact
 
     async def refactor(self, state: RunState) -> RunState:
         """Let the refactorer simplify what is green."""
@@ -189,6 +231,10 @@ def last_complaint(said: RoleOutcome) -> str:
             if not result.ok:
                 return result.text
     return f"its turn ended with {said.status!r} after {len(said.exchanges)} replies"
+
+
+def _tried(tests: TestState, files: str) -> TestState:
+    return tests.model_copy(update={"tried": (*tests.tried, files)})
 
 
 def _mark_green(state: RunState) -> RunState:

@@ -24,6 +24,7 @@ def result_of(
         tests=state.get("tests", TestState()),
         steps=story.steps,
         notes=story.notes,
+        recalled=state["brief"].rules if "brief" in state else (),
         corrections=story.corrections,
         elapsed_s=story.elapsed_s,
         model=model,

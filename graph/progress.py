@@ -67,11 +67,16 @@ def open_display(stream: TextIO | None = None) -> Display:
     return LiveTable(stream) if stream.isatty() else PlainLines(stream)
 
 
+def role_name(step: Step) -> str:
+    """Return the role's name as people read it."""
+    return step.role.replace("_", " ")
+
+
 def step_words(step: Step) -> str:
     """Return one line about a role's turn."""
     speed = step.completion_tokens / step.model_s if step.model_s else 0.0
     return (
-        f"{step.role}: {step.status} in {step.duration_s:.1f} s, {step.prompt_tokens} prompt "
+        f"{role_name(step)}: {step.status} in {step.duration_s:.1f} s, {step.prompt_tokens} prompt "
         f"({step.cached_tokens} cached) + {step.completion_tokens} tokens, {speed:.0f} tokens/s"
     )
 
@@ -140,9 +145,10 @@ class LiveTable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop drawing; the last picture stays."""
-        self._node = ""
-        self._live.stop()
+        """Stop drawing; the last picture stays, set off from what follows."""
+        self.pause()
+        if self._steps:
+            self._live.console.line()
 
     def pause(self) -> None:
         """Stop drawing until the next node."""
@@ -167,11 +173,16 @@ class LiveTable:
         """Return the table as it stands."""
         from rich.table import Table
 
-        table = Table("role", "", "time", "prompt", "cached", "tokens", "tokens/s", box=None)
+        # A run that ends before its first turn leaves nothing: not the headings either.
+        table = Table(box=None, pad_edge=False, show_header=bool(self._steps))
+        for heading in ("role", ""):
+            table.add_column(heading)
+        for heading in ("time", "prompt", "cached", "tokens", "tokens/s"):
+            table.add_column(heading, justify="right")
         for step in self._steps:
             speed = step.completion_tokens / step.model_s if step.model_s else 0.0
             table.add_row(
-                step.role,
+                role_name(step),
                 "[green]done[/]" if step.status == "done" else f"[yellow]{step.status}[/]",
                 f"{step.duration_s:.1f} s",
                 str(step.prompt_tokens),

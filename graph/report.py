@@ -8,6 +8,16 @@ from typing import Final
 from graph.runs import RunResult
 
 _WIDTH: Final = 640
+_HEADS: Final = (
+    "+++",
+    "---",
+    "diff ",
+    "index ",
+    "new file ",
+    "deleted file ",
+    "old mode",
+    "new mode",
+)
 _SANDBOXES: Final = {
     "bubblewrap": "Commands ran in a bubblewrap sandbox.",
     "sandbox-exec": "Commands ran in a macOS sandbox.",
@@ -58,6 +68,6 @@ def render_report(result: RunResult) -> str:
 
 
 def _diff_kind(line: str) -> str:
-    if line.startswith(("+++", "---", "diff ", "index ")):
+    if line.startswith(_HEADS):
         return "head"
     return {"+": "add", "-": "del", "@": "hunk"}.get(line[:1], "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -24,6 +24,7 @@ from graph.workshop import NoWatcher, Watcher, Workshop
 from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
 from memory.records import Level
 from memory.session import Memory, SessionMemory
+from tools.gitrepo import Repo
 
 _RECURSION_LIMIT: Final = 500  # the crew's own limits end a run long before
 _LOADABLE: Final = [(kind.__module__, kind.__name__) for kind in (*RECORDS, Level)]
@@ -63,9 +64,12 @@ class Runner:
             shop = Workshop(self.settings, self.store, memory=self.memory, watcher=self.watcher)
             try:
                 async with open_checkpoints(self.store, self.settings) as saver:
-                    return await self._drive(build_graph(shop, saver), request, shop, decision)
+                    result = await self._drive(build_graph(shop, saver), request, shop, decision)
             finally:
                 await shop.aclose()
+            if result.status == "delivered":
+                await self._clear_tree(request)
+            return result
 
     async def _drive(
         self, graph: CrewGraph, request: RunRequest, shop: Workshop, decision: Decision | None
@@ -123,6 +127,13 @@ class Runner:
                 f"the run {run_id!r} waits for no answer; `graph-run resume {run_id}` goes on"
             )
         return Command(resume=decision.model_dump())
+
+    async def _clear_tree(self, request: RunRequest) -> None:
+        """Remove a delivered run's worktree: its branch, refs and records are all it needs now."""
+        tree = self.store.folder(request.run_id).resolve() / "tree"
+        with suppress(LocalLLMError):  # it is delivered all the same; `discard` tries again
+            repo = await Repo.open(Path(request.workspace))
+            await repo.out("worktree", "remove", "--force", "--force", str(tree))
 
     def _finished(self, request: RunRequest) -> RunResult:
         result = self.store.result(request.run_id)

@@ -1,7 +1,8 @@
 """The run store: one folder per run under the state folder.
 
 ``run.json`` what was asked · ``events.jsonl`` what happened when · ``result.json`` how it ended ·
-``report.html`` the same for people · ``patch.diff`` the change · ``tree/`` the git worktree.
+``report.html`` the same for people · ``patch.diff`` the change · ``tree/`` the git worktree,
+until the run is delivered.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
+from agents.brief import BriefRule
 from agents.home import private_folder
 from agents.reply import Plan
 from graph.state import Review, Step, TestState
@@ -55,6 +57,7 @@ class RunResult(Record):
     tests: TestState = TestState()
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    recalled: tuple[BriefRule, ...] = ()
     corrections: tuple[Correction, ...] = ()
     elapsed_s: float = 0.0
     model: str = ""

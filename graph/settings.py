@@ -45,7 +45,10 @@ def user_config_path() -> Path:
 
 
 class CommandConfig(BaseModel):
-    """How commands run. ``python`` is the interpreter of the project's tests; found when unset."""
+    """How commands run. ``python`` is the interpreter of the project's tests; found when unset.
+
+    ``pytest_plugins = false`` keeps pytest from loading every plugin installed beside it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,6 +56,7 @@ class CommandConfig(BaseModel):
     allow_unsandboxed: bool = False
     timeout_s: float = Field(default=120.0, gt=0)
     output_cap_bytes: int = Field(default=32 * 1024, gt=0)
+    pytest_plugins: bool = True
 
     def policy(self, python: Path) -> CommandPolicy:
         """Return the policy for commands that use ``python``."""
@@ -61,6 +65,7 @@ class CommandConfig(BaseModel):
             allow_unsandboxed=self.allow_unsandboxed,
             timeout_s=self.timeout_s,
             output_cap_bytes=self.output_cap_bytes,
+            pytest_plugins=self.pytest_plugins,
         )
 
 
@@ -78,6 +83,14 @@ class LimitsConfig(BaseModel):
     wall_s: float = Field(default=3_600.0, gt=0)
 
 
+class MemoryConfig(BaseModel):
+    """Whether runs recall what was taught and learnt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+
+
 class Settings(BaseSettings):
     """The settings of one run. ``replies`` is the script of the profile ``scripted`` (tests).
 
@@ -91,6 +104,7 @@ class Settings(BaseSettings):
     model: ModelConfig = ModelConfig()
     command: CommandConfig = CommandConfig()
     limits: LimitsConfig = LimitsConfig()
+    memory: MemoryConfig = MemoryConfig()
     review: tuple[Review, ...] = ()
     replies: Path | None = None
     checkpoint_url: str | None = None

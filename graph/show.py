@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from graph.runs import Phase, RunRequest, RunResult
 
-_SHOWN_OUTPUT_LINES = 30
+_SHOWN_OUTPUT_LINES: Final = 30
+_STYLES: Final = {"delivered": "bold green", "waiting": "bold yellow", "running": "bold yellow"}
 
 
 def print_result(result: RunResult) -> None:
     """Print how a run stands: change, tests, and what to do next."""
     if result.diff:
         _print_diff(result.diff)
-    lines = [f"{result.status}: {result.reason}" if result.reason else result.status]
+    _print_status(result)
+    lines = []
     if result.tests.verdict:
         lines.append(f"tests: {result.tests.passed} passed, {result.tests.failed} failed")
     if result.status == "failed" and result.tests.output:
@@ -26,6 +29,15 @@ def print_result(result: RunResult) -> None:
         lines.append(f"report: {result.report}")
     sys.stdout.write("\n".join([*lines, *_next_steps(result)]) + "\n")
     sys.stdout.flush()
+
+
+def _print_status(result: RunResult) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    style = _STYLES.get(result.status, "bold red")
+    reason = f": {result.reason}" if result.reason else ""
+    Console(highlight=False).print(Text.assemble((result.status, style), reason), soft_wrap=True)
 
 
 def _next_steps(result: RunResult) -> list[str]:

@@ -41,6 +41,7 @@ class TestState(Record):
     """What the tests say. ``known_failures`` failed before the run and may go on failing.
 
     ``verdict`` is about the last run of the tests; ``problem`` is what the next role should read.
+    ``tried`` are the ids of the run's files that have been tested and brought it no further.
     """
 
     __test__ = False  # not a test class, whatever its name says to pytest
@@ -51,6 +52,7 @@ class TestState(Record):
     implemented: int = 0
     verdict: Literal["", "red", "green", "unusable"] = ""
     problem: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
     output: str = ""
     passed: int = 0
     failed: int = 0

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import prompts
 from agents.brief import workspace_files
@@ -22,6 +23,9 @@ from tools.gitfiles import Change
 from tools.jail import Jail
 from tools.worktree import RunTree
 
+# A small model that decodes greedily mends a slip at once or not at all.
+_COMPACT_TURNS: Final = 3
+_COMPACT_ALIKE: Final = 2
 _COMMIT_TYPES = {
     "tester": "test",
     "implementer": "feat",
@@ -122,8 +126,9 @@ async def tool_context(shop: Workshop, state: RunState) -> ToolContext:
 def _limits(shop: Workshop, state: RunState, model: OpenModel) -> Limits:
     config, story = shop.settings.limits, state["story"]
     return Limits(
-        turns=config.turns,
+        turns=min(config.turns, _COMPACT_TURNS) if model.is_compact else config.turns,
         repeats=config.repeats,
+        alike=_COMPACT_ALIKE if model.is_compact else None,
         max_tokens=model.max_tokens,
         context_tokens=model.context_tokens,
         tokens_left=config.tokens - story.tokens,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -67,6 +67,27 @@ class OpenModel:
     context_tokens: int
     max_tokens: int
 
+    @property
+    def is_compact(self) -> bool:
+        """True for a small model: asked in few words, and given up sooner."""
+        return self.prompts == "compact"
+
+
+@contextmanager
+def open_memory(settings: Settings, workspace: Path, home: Path) -> Iterator[Memory]:
+    """Open the memory of the project ``workspace`` is in; an empty one where it is switched off.
+
+    Raises ``StoreUnavailable`` when the journal cannot be used.
+    """
+    if not settings.memory.enabled:
+        yield SessionMemory()
+        return
+    from agents.shared_memory import SharedMemory
+    from memory.project import project_id
+
+    with SharedMemory(home, project_id(workspace)) as memory:
+        yield memory
+
 
 async def open_model(settings: Settings, leases: AsyncExitStack) -> OpenModel:
     """Return the model of ``settings``, its server started when it is one of ours.
@@ -117,6 +138,7 @@ class Workshop:
     _leases: AsyncExitStack = field(default_factory=AsyncExitStack)
     _model: OpenModel | None = None
     _python: Path | None = None
+    _tree: RunTree | None = None
 
     async def model(self) -> OpenModel:
         """Return the open model."""
@@ -132,10 +154,18 @@ class Workshop:
         return self.settings.command.policy(self._python)
 
     async def tree(self, state: RunState) -> RunTree:
-        """Return the run's worktree, made when it is not there yet."""
+        """Return the run's worktree, made when it is not there yet.
+
+        The last one is kept: it knows which files are as they were.
+        """
         run_id, workspace = state["run_id"], Path(state["workspace"])
+        known = self._tree
+        if known and known.run_id == run_id and await asyncio.to_thread(known.is_there):
+            return known
+        dest = self.store.folder(run_id) / "tree"
         try:
-            return await worktree.create(workspace, run_id, self.store.folder(run_id) / "tree")
+            self._tree = await worktree.create(workspace, run_id, dest)
+            return self._tree
         except OSError as error:
             raise StoreUnavailable(
                 f"cannot keep the run in the repository of {str(workspace)!r} ({error}); git needs "

@@ -146,3 +146,19 @@ class Where(Record):
     scope: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+class OwnerStatus(Record):
+    """How the memory's index is.
+
+    ``applied`` is the journal's position it shows, ``pending`` the number of operations after that;
+    ``problem`` says why it does not go on.
+    """
+
+    state: Literal["starting", "ready", "failed"]
+    problem: str = ""
+    applied: int = 0
+    pending: int = 0
+    points: int = 0
+    embedder: str = ""
+    dimension: int = 0

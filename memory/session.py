@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from memory.code import CodeHit
 from memory.records import Insight, Recalled
 
 _WORD = re.compile(r"[a-z0-9]+")
@@ -20,6 +21,10 @@ class Memory(Protocol):
 
     async def remember(self, insight: Insight) -> None:
         """Keep ``insight``; the same insight twice is kept once."""
+        ...
+
+    async def search_code(self, query: str, *, limit: int) -> tuple[CodeHit, ...]:
+        """Return up to ``limit`` pieces of indexed files that fit ``query``, best first."""
         ...
 
 
@@ -53,3 +58,7 @@ class SessionMemory:
         """Keep ``insight`` once."""
         if insight not in self.insights:
             self.insights.append(insight)
+
+    async def search_code(self, query: str, *, limit: int) -> tuple[CodeHit, ...]:
+        """Return nothing: no files are indexed here."""
+        return ()

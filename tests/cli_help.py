@@ -14,6 +14,7 @@ COMMANDS = [
     ["mcp-local-llm"],
     *(["mcp-local-llm", name] for name in ("bench", "demo", "doctor")),
     *(["mcp-local-llm", "model", name] for name in ("start", "stop", "status", "download")),
+    *(["mcp-local-llm", name] for name in ("remember", "recall", "index", "memory")),
     *(["mcp-local-llm", "embedded", name] for name in ("train", "eval")),
 ]  # fmt: skip
 

@@ -58,12 +58,12 @@ def _is_submodule(change: Change) -> bool:
 async def _on_disk(repo: Repo, paths: list[str]) -> dict[str, Entry]:
     """Return what lies at each path now."""
     entries: dict[str, Entry] = {}
-    for path, (mode, target) in (await asyncio.to_thread(gitfiles.look, repo.root, paths)).items():
-        content = target
-        if mode != LINK:
+    for path, seen in (await asyncio.to_thread(gitfiles.look, repo.root, paths)).items():
+        content = seen.target
+        if seen.mode != LINK:
             content = await asyncio.to_thread(gitfiles.content_on_disk, repo.root, path)
         args = ("hash-object", "--no-filters", "--stdin")
-        entries[path] = Entry(mode, await repo.word(*args, stdin=content))
+        entries[path] = Entry(seen.mode, await repo.word(*args, stdin=content))
     return entries
 
 

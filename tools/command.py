@@ -77,6 +77,8 @@ async def run_confined(
 def _confined(argv: list[str], workspace: Path, policy: CommandPolicy, scratch: Path) -> Wrapped:
     """Return the command confined, with its whole environment. Blocking."""
     env = python_env(workspace, policy.python)
+    if not policy.pytest_plugins:
+        env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     known = interpreter.inspect(policy.python)
     wrapped = wrap(
         _resolved(argv, policy.python, workspace, env["PATH"]),

@@ -18,6 +18,7 @@ LINK: Final = "120000"
 FILE: Final = "100644"
 EXECUTABLE: Final = "100755"
 SUBMODULE: Final = "160000"
+_COARSEST_TICK_NS: Final = 2_000_000_000  # FAT keeps times to two seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,26 @@ class Entry:
 
     mode: str
     sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What lies at a path: its git mode, a link's target, and what any write to it changes.
+
+    ``stamp`` is size, mtime, ctime (both in ns) and inode.
+    """
+
+    mode: str
+    target: bytes
+    stamp: tuple[int, int, int, int]
+
+    def settled(self, now_ns: int) -> bool:
+        """Say whether a write after ``now_ns`` is certain to change the stamp.
+
+        A second write within the same tick of a coarse clock would leave the stamp as it is.
+        """
+        _, mtime_ns, ctime_ns, _ = self.stamp
+        return max(mtime_ns, ctime_ns) + _COARSEST_TICK_NS < now_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +79,6 @@ def _raw(path: str) -> bytes:
     return os.fsencode(path)
 
 
-def mode_on_disk(root: Path, path: str) -> str | None:
-    """Return the git mode of what lies at ``path``; None for nothing, a folder or a device.
-
-    A path below a symbolic link counts as not there, as git has it.
-    """
-    if parent_in_the_way(root, path) is not None:
-        return None
-    try:
-        found = (root / path).lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if stat.S_ISLNK(found.st_mode):
-        return LINK
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return EXECUTABLE if found.st_mode & stat.S_IXUSR else FILE
-
-
 def parent_in_the_way(root: Path, path: str) -> Path | None:
     """Return the first parent of ``path`` that is no real folder; missing ones are fine."""
     folder = root
@@ -89,14 +92,43 @@ def parent_in_the_way(root: Path, path: str) -> Path | None:
     return None
 
 
-def look(root: Path, paths: Iterable[str]) -> dict[str, tuple[str, bytes]]:
-    """Return the mode of each path that is there, and the target of each symbolic link."""
-    found: dict[str, tuple[str, bytes]] = {}
+def look(root: Path, paths: Iterable[str]) -> dict[str, Seen]:
+    """Return what lies at each path; those with nothing, a folder or a device are left out.
+
+    A path below a symbolic link counts as not there, as git has it.
+    """
+    folders: dict[str, bool] = {}
+    found: dict[str, Seen] = {}
     for path in paths:
-        mode = mode_on_disk(root, path)
+        if not _in_real_folders(root, path, folders):
+            continue
+        try:
+            about = os.lstat(f"{root}/{path}")  # no Path: this is called for every file
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        mode = _mode(about.st_mode)
         if mode is not None:
-            found[path] = (mode, content_on_disk(root, path) if mode == LINK else b"")
+            stamp = (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+            found[path] = Seen(mode, content_on_disk(root, path) if mode == LINK else b"", stamp)
     return found
+
+
+def _mode(mode: int) -> str | None:
+    """Return git's mode for the file mode ``mode``, or None for what git does not keep."""
+    if stat.S_ISLNK(mode):
+        return LINK
+    if not stat.S_ISREG(mode):
+        return None
+    return EXECUTABLE if mode & stat.S_IXUSR else FILE
+
+
+def _in_real_folders(root: Path, path: str, known: dict[str, bool]) -> bool:
+    """Say whether all parents of ``path`` are there and no links; ``known`` keeps the answers."""
+    folder, _, _ = path.rpartition("/")
+    if folder not in known:
+        parent = (root / path).parent
+        known[folder] = parent_in_the_way(root, path) is None and parent.is_dir()
+    return known[folder]
 
 
 def content_on_disk(root: Path, path: str) -> bytes:

@@ -93,7 +93,7 @@ _LIST: Final = (
     Tool(
         "search.code",
         search_code,
-        "Python definitions that share words with a query",
+        "definitions that fit a query",
         '<tool:search.code query="sum of prices"/>',
         _ALL,
     ),

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import StoreUnavailable, ToolDenied, ToolRetry, UsageError
 from tools import gitfiles, process
-from tools.gitfiles import LINK, SUBMODULE, Change, Entry
+from tools.gitfiles import LINK, SUBMODULE, Change, Entry, Seen
 from tools.process import Finished
 
 _TIMEOUT_S: Final = 600.0
@@ -60,6 +61,18 @@ async def _git(
         raise UsageError(f"git could not be run: {error}") from error
 
 
+@dataclass(slots=True)
+class _LastSnapshot:
+    """What the last snapshot found, so that the next one hashes only what was written since.
+
+    ``seen`` holds the files whose stamp any later write is certain to change.
+    """
+
+    seen: dict[str, Seen] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    tree: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Repo:
     """A work tree and the git folder it belongs to, found once and named in every call after.
@@ -70,6 +83,7 @@ class Repo:
     root: Path
     git_dir: Path
     common_dir: Path
+    _last: _LastSnapshot = field(default_factory=_LastSnapshot, repr=False, compare=False)
 
     @classmethod
     async def open(cls, folder: Path) -> Repo:
@@ -82,7 +96,8 @@ class Repo:
         found = await _git(folder, [*asked, "--git-common-dir"], stdin=None, extra={})
         lines = found.raw.rstrip(b"\n").split(b"\n")
         if found.code == 0 and len(lines) == 3:
-            return cls(*(Path(os.fsdecode(line)) for line in lines))
+            root, git_dir, common_dir = (Path(os.fsdecode(line)) for line in lines)
+            return cls(root, git_dir, common_dir)
         if "not a git repository" in found.stderr:
             raise UsageError(
                 f"{str(folder)!r} is not in a git repository, and every run works on a git "
@@ -158,38 +173,48 @@ class Repo:
         Objects are written; index, refs and files are not.
         """
         entries: dict[str, Entry] = {}
-        regular: list[tuple[str, str]] = []
-        listed = await self._listed()
+        files: list[str] = []
+        listed, started_ns = await self._listed(), time.time_ns()
         found = await asyncio.to_thread(gitfiles.look, self.root, listed)
         for path, known in listed.items():
-            mode, target = found.get(path, (None, b""))
-            if known is not None and (known.mode == SUBMODULE or mode is None):
+            seen = found.get(path)
+            if known is not None and (known.mode == SUBMODULE or seen is None):
                 entries[path] = known
-            elif mode == LINK:
-                entries[path] = Entry(mode, await self.store(target))
-            elif mode is not None:
-                regular.append((path, mode))
-        lines = b"".join(gitfiles.quoted(path) + b"\n" for path, _ in regular)
-        args = ("hash-object", "-w", "--no-filters", "--stdin-paths")
-        hashes = (await self.out(*args, stdin=lines)).decode().split() if regular else []
-        for (path, mode), sha in zip(regular, hashes, strict=True):
-            entries[path] = Entry(mode, sha)
-        return await self.write_tree(entries)
+            elif seen is not None and seen == self._last.seen.get(path):
+                entries[path] = self._last.entries[path]
+            elif seen is not None and seen.mode == LINK:
+                entries[path] = Entry(LINK, await self.store(seen.target))
+            elif seen is not None:
+                files.append(path)
+        for path, sha in zip(files, await self._store_files(files), strict=True):
+            entries[path] = Entry(found[path].mode, sha)
+        if not self._last.tree or entries != self._last.entries:
+            self._last.tree = await self.write_tree(entries)
+        self._last.entries = entries
+        self._last.seen = {path: seen for path, seen in found.items() if seen.settled(started_ns)}
+        return self._last.tree
 
     async def _listed(self) -> dict[str, Entry | None]:
         """Return the paths to record; with the index entry where that is to be kept as it is."""
-        tracked = await self.out("ls-files", "-z", "--stage", "-t")
+        flags = ["-z", "-t", "--cached", "--stage", "--others", "--exclude-standard"]
         paths: dict[str, Entry | None] = {}
-        for line in tracked.split(b"\0")[:-1]:
-            about, _, name = line.partition(b"\t")
-            tag, mode, sha, _stage = about.decode().split()
-            absent = mode == SUBMODULE or tag == "S"  # S: left out by a sparse checkout
+        for line in (await self.out("ls-files", *flags)).split(b"\0")[:-1]:
+            tag, _, rest = line.partition(b" ")
+            if tag == b"?":
+                if not rest.endswith(b"/"):  # a nested repository
+                    paths.setdefault(os.fsdecode(rest), None)
+                continue
+            about, _, name = rest.partition(b"\t")
+            mode, sha, _stage = about.decode().split()
+            absent = mode == SUBMODULE or tag == b"S"  # S: left out by a sparse checkout
             paths[os.fsdecode(name)] = Entry(mode, sha) if absent else None
-        loose = await self.out("ls-files", "-z", "--others", "--exclude-standard")
-        for name in loose.split(b"\0")[:-1]:
-            if not name.endswith(b"/"):  # a nested repository
-                paths.setdefault(os.fsdecode(name), None)
         return paths
+
+    async def _store_files(self, paths: Sequence[str]) -> list[str]:
+        """Write the files at ``paths`` as blobs and return their ids."""
+        lines = b"".join(gitfiles.quoted(path) + b"\n" for path in paths)
+        args = ("hash-object", "-w", "--no-filters", "--stdin-paths")
+        return (await self.out(*args, stdin=lines)).decode().split() if paths else []
 
     async def store(self, content: bytes) -> str:
         """Write ``content`` as a blob and return its id."""
@@ -231,10 +256,12 @@ class Repo:
 
     async def _identity(self) -> dict[str, str]:
         """Return what commits need when the user has told git no name or no address."""
+        told = await self.run("config", "-z", "--get-regexp", r"^user\.(name|email)$")
+        said = dict(line.partition("\n")[::2] for line in told.stdout.split("\0"))  # last one wins
         env: dict[str, str] = {}
         fallbacks = {"user.name": "local-llm", "user.email": "local-llm@localhost"}
         for key, value in fallbacks.items():
-            if not (await self.run("config", "--get", key)).stdout.strip():
+            if not said.get(key, "").strip():
                 what = key.removeprefix("user.").upper()
                 env |= {f"GIT_AUTHOR_{what}": value, f"GIT_COMMITTER_{what}": value}
         return env
@@ -255,9 +282,14 @@ class Repo:
         await self.move_head(made, parent)
         return made
 
-    async def move_head(self, new: str, old: str) -> None:
-        """Point the detached HEAD and the index of our own work tree at ``new``; no file moves."""
-        await self.out("update-ref", "--no-deref", "HEAD", new, old)
+    async def move_head(self, new: str, old: str, *, mark: str = "") -> None:
+        """Point the detached HEAD and the index of our own work tree at ``new``; no file moves.
+
+        The ref ``mark``, when given, moves with HEAD.
+        """
+        lines = ["option no-deref", f"update HEAD {new} {old}"]
+        lines += [f"update {mark} {new}"] if mark else []
+        await self.out("update-ref", "--stdin", stdin="\n".join(lines).encode() + b"\n")
         await self.out("read-tree", new)
 
     async def tree_of(self, revision: str) -> str:
@@ -311,6 +343,8 @@ class Repo:
     async def put_on_disk(self, changes: Iterable[Change]) -> None:
         """Write what ``changes`` say into this work tree. For our own work trees only."""
         changes = tuple(changes)
+        if not changes:
+            return
         await asyncio.to_thread(gitfiles.remove_old, self.root, changes)
         files = [(c.path, c.new) for c in changes if c.new and c.new.mode != SUBMODULE]
         ids = "".join(entry.sha + "\n" for _, entry in files).encode()

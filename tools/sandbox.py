@@ -38,13 +38,17 @@ _CACHES: Final = (".cache/uv", ".cache/pip", "Library/Caches/uv", "Library/Cache
 
 @dataclass(frozen=True, slots=True)
 class CommandPolicy:
-    """What the user's configuration says about commands."""
+    """What the user's configuration says about commands.
+
+    Without ``pytest_plugins``, pytest loads only the plugins that the project itself names.
+    """
 
     python: Path
     allow_unsandboxed: bool = False
     timeout_s: float = 120.0
     output_cap_bytes: int = 32 * 1024
     readable: tuple[Path, ...] = ()
+    pytest_plugins: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,18 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import ToolDenied, ToolRetry
+from memory.code import CodeHit
 from tools import process
 from tools.arguments import attributes, no_body
 from tools.context import ToolContext
+from tools.indexing import Place
 from tools.jail import Jail
 from tools.symbols import Definition, definitions, parse_python
 from tools.textfile import MAX_BYTES, bare, decode, split_lines
@@ -27,6 +29,8 @@ from tools.wire import ToolCall
 
 MAX_HITS: Final = 60
 MAX_SYMBOLS: Final = 10
+_ASKED: Final = 2 * MAX_SYMBOLS  # some of what the index knows is gone by now
+_BEFORE_CODE: Final = ("@", "//", "/*", "*", "#")
 _MAX_LINE: Final = 1_000
 _MAX_CHARS: Final = 20_000_000
 _LIMIT_S: Final = 5.0
@@ -129,18 +133,56 @@ class _Symbol:
 
 
 async def search_code(call: ToolCall, context: ToolContext) -> str:
-    """Return up to ten Python definitions that fit ``query``, best first.
+    """Return up to ten definitions that fit ``query``, best first.
 
-    Ranked by the words that the query shares with a definition's name (counted most), its arguments
-    and docstring; rare words count more. Not covered: synonyms, other languages, files that don't
-    parse. So far this compares words, not meanings.
+    The memory's index comes first, where there is one: any language, by meaning and words. What it
+    found is shown if it still stands in the file, where it stands now. The rest is Python ranked by
+    the words that the query shares with a definition's name (counted most), its arguments and
+    docstring; rare words count more.
     """
     no_body(call)
     args = attributes(call, ("query",), ("path",))
-    return await asyncio.to_thread(_search_code, args["query"], args["path"] or ".", context.jail)
+    query, rel = args["query"], args["path"] or "."
+    by_words = await asyncio.to_thread(_by_words, query, rel, context.jail)
+    hits = await context.memory.search_code(query, limit=_ASKED) if context.memory else ()
+    prefix = (await Place.of(context.workspace)).prefix if hits else ""
+    indexed = await asyncio.to_thread(_standing, hits, prefix, rel, context.jail)
+    shown = {line.partition("  ")[0]: line for line in (*indexed, *by_words)}  # a place once
+    return (
+        "\n".join(islice(shown.values(), MAX_SYMBOLS))
+        or "(no definition shares a word with the query; try search.text)"
+    )
 
 
-def _search_code(query: str, rel: str, jail: Jail) -> str:
+def _standing(hits: Sequence[CodeHit], prefix: str, rel: str, jail: Jail) -> list[str]:
+    """Return a line for each of ``hits`` below ``rel`` that is in its file still."""
+    below = jail.resolve(rel)
+    found = []
+    for hit in hits:
+        path = hit.path.removeprefix(prefix)
+        if not hit.path.startswith(prefix) or not (jail.root / path).is_relative_to(below):
+            continue
+        try:
+            text = decode(jail.read_bytes(path, limit=MAX_BYTES + 1), path)
+        except (ToolRetry, ToolDenied):  # gone since it was indexed
+            continue
+        head = _head(hit)
+        rows = [row for row, line in enumerate(split_lines(text.content), 1) if bare(line) == head]
+        if rows:
+            row = min(rows, key=lambda row: abs(row - hit.line))
+            found.append(f"{path}:{row}: {hit.name}  {head.strip()[:120]}")
+    return found
+
+
+def _head(hit: CodeHit) -> str:
+    """Return the line that says what was found, past comments and decorators."""
+    lines = [line for line in hit.text.split("\n") if line.strip()]
+    passed = () if hit.path.endswith((".md", ".markdown")) else _BEFORE_CODE
+    telling = (line for line in lines if not line.strip().startswith(passed))
+    return next(telling, lines[0] if lines else "")
+
+
+def _by_words(query: str, rel: str, jail: Jail) -> list[str]:
     asked = set(_words(query))
     symbols = list(_symbols(jail, rel))
     frequency = Counter(word for symbol in symbols for word in symbol.words)
@@ -155,11 +197,10 @@ def _search_code(query: str, rel: str, jail: Jail) -> str:
             ranked.append(
                 (-weight / math.sqrt(len(symbol.words)), symbol.path, symbol.line, symbol)
             )
-    lines = [
+    return [
         f"{symbol.path}:{symbol.line}: {symbol.name}  {symbol.head}"
         for *_, symbol in sorted(ranked, key=lambda entry: entry[:3])[:MAX_SYMBOLS]
     ]
-    return "\n".join(lines) or "(no definition shares a word with the query; try search.text)"
 
 
 def _symbols(jail: Jail, rel: str) -> Iterator[_Symbol]:

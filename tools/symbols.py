@@ -9,30 +9,18 @@ from __future__ import annotations
 import ast
 import io
 import re
-import threading
 import tokenize
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mcp_local_llm import ToolRetry
+from memory.languages import parse_python as parse_python  # one lock for all parsing
 from tools.textfile import bare, split_lines
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-_PARSING: Final = threading.Lock()  # the warning filters are shared by all threads
 _INDENT: Final = re.compile(r"[ \t\f]*")
-
-
-def parse_python(source: str) -> ast.Module:
-    """Return the syntax tree of ``source``; raises :class:`SyntaxError` for whatever stops it."""
-    with _PARSING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the user's code, not ours
-        try:
-            return ast.parse(source)
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise SyntaxError(f"cannot be parsed: {error}") from error
 
 
 def syntax_problem(source: str) -> str | None:

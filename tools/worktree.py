@@ -58,6 +58,10 @@ class RunTree:
         """The branch that ``deliver`` makes."""
         return f"local-llm/{self.run_id}"
 
+    def is_there(self) -> bool:
+        """Say whether the worktree still lies where it was made. Blocking."""
+        return self.workspace.is_dir() and (self.tree.root / ".git").exists()
+
     async def commit(self, message: str) -> str:
         """Commit all of the worktree and return the commit; without changes, the last one."""
         made = await self.tree.commit_all(message)
@@ -78,8 +82,7 @@ class RunTree:
         """Bring files and HEAD back to the commit ``sha``; ignored files stay as they are."""
         head = await self.tree.head()
         await self.tree.put_on_disk(await self.tree.changes(await self.tree.snapshot(), sha))
-        await self.tree.move_head(sha, head or sha)
-        await self.repo.out("update-ref", ref(self.run_id, "tip"), sha)
+        await self.tree.move_head(sha, head or sha, mark=ref(self.run_id, "tip"))
 
     async def deliver(self, message: str = "") -> str:
         """Make the branch ``local-llm/<run-id>`` and return its name.

@@ -239,19 +239,20 @@ async def test_a_malformed_reply_gets_an_answer_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("limits", "status"),
+    ("limits", "status", "said"),
     [
-        (Limits(deadline=time.monotonic() - 1), "deadline"),
-        (Limits(context_tokens=3), "window"),
-        (Limits(tokens_left=1), "tokens"),
+        (Limits(deadline=time.monotonic() - 1), "deadline", 0),
+        (Limits(context_tokens=3), "window", 0),
+        (Limits(tokens_left=1), "tokens", 1),
     ],
 )
 async def test_each_limit_ends_the_turn_by_its_name(
-    workspace: Path, limits: Limits, status: str
+    workspace: Path, limits: Limits, status: str, said: int
 ) -> None:
-    outcome, _ = await play(workspace, "implementer", ["<tool:git.status/>", TAGS], limits)
+    outcome, model = await play(workspace, "implementer", ["<tool:git.status/>", TAGS], limits)
     assert outcome.status == status
-    assert outcome.talk[-1].role != "user" or not outcome.exchanges
+    assert len(outcome.exchanges) == len(model.calls) == said
+    assert [m.role for m in outcome.talk[len(OPENING) :]] == ["assistant"] * said
 
 
 async def test_a_long_result_is_shortened_in_the_middle(workspace: Path) -> None:
@@ -285,3 +286,14 @@ def test_a_file_that_is_no_script_is_a_usage_error(tmp_path: Path, content: str 
         path.write_text(content)
     with pytest.raises(UsageError, match=r"replies\.json"):
         load_replies(path)
+
+
+async def test_a_reply_said_again_ends_the_turn_where_the_limits_say_so(workspace: Path) -> None:
+    wrong = edit("def g(x):\n    return 3")
+    limits = Limits(turns=9, alike=2)
+    outcome, model = await play(workspace, "implementer", [wrong] * 9, limits)
+    assert (outcome.status, len(model.calls)) == ("repeats", 2)
+    other = edit("def h(x):\n    return 3")
+    good = edit("def f(x):\n    return 3")
+    outcome, _ = await play(workspace, "implementer", [wrong, other, wrong, good], limits)
+    assert outcome.status == "done"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -105,7 +109,9 @@ def test_half_precision_is_widened_once_and_exactly(folder: Path, tmp_path: Path
     save_file(half, path)
     wide = materialize(folder, tmp_path / "home")
     assert wide.parent == tmp_path / "home" / "models"
-    for name, tensor in load_file(wide / "model.safetensors").items():
+    widened = load_file(wide / "model.safetensors")
+    assert widened.keys() == half.keys()
+    for name, tensor in widened.items():
         assert tensor.dtype == np.float32
         np.testing.assert_array_equal(tensor, half[name].astype(np.float32))
     assert json.loads((wide / "config.json").read_text())["torch_dtype"] == "float32"
@@ -151,6 +157,56 @@ def test_other_weights_get_another_folder(folder: Path, tmp_path: Path) -> None:
     write_safetensors(folder / "model.safetensors", {"a": np.ones(3, np.float32)})
     assert read_header(folder / "model.safetensors")["a"]["shape"] == [3]
     assert materialize(folder, tmp_path / "home") != first
+
+
+def aged(folder: Path) -> Path:
+    """Make ``folder`` look as if nobody had asked for it for two hours."""
+    then = time.time() - 7200
+    os.utime(folder, (then, then))
+    return folder
+
+
+def test_folders_of_other_weights_go_once_nobody_asks_for_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    old = aged(materialize(folder, home))
+    for name in ("qwen", ".building-by-one-killed"):
+        (home / "models" / name).mkdir()
+        aged(home / "models" / name)
+    edit_config(folder, rope_theta=20_000.0)
+    new = materialize(folder, home)
+    assert {path.name for path in new.parent.iterdir()} == {new.name, "qwen"}
+    edit_config(folder, rope_theta=30_000.0)
+    check_model_folder(materialize(folder, home))
+    assert new.is_dir(), "it was asked for a moment ago"
+    assert not old.exists()
+
+
+def test_a_folder_that_a_process_was_started_with_stays(folder: Path, tmp_path: Path) -> None:
+    served = materialize(folder, tmp_path)
+    waiting = [sys.executable, "-c", "input()", "--model", str(served)]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE) as server:
+        edit_config(folder, rope_theta=20_000.0)
+        aged(served)
+        second = materialize(folder, tmp_path)
+        assert served.is_dir()
+        server.communicate(b"\n", timeout=30)
+    edit_config(folder, rope_theta=30_000.0)
+    third = materialize(folder, tmp_path)
+    assert {path.name for path in third.parent.iterdir()} == {second.name, third.name}
+
+
+def test_asking_again_renews_a_folder(folder: Path, tmp_path: Path) -> None:
+    wide = aged(materialize(folder, tmp_path))
+    materialize(folder, tmp_path)
+    assert time.time() - wide.stat().st_mtime < 3600
+
+
+def test_the_card_is_no_part_of_the_model(folder: Path, tmp_path: Path) -> None:
+    first = materialize(folder, tmp_path)
+    (folder / "README.md").write_text("about it", "utf-8")
+    assert materialize(folder, tmp_path) == first
 
 
 def test_a_state_folder_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,23 @@ def test_no_argument_at_all_shows_the_usage(run: Run) -> None:
 def test_an_endless_task_is_a_usage_error(run: Run) -> None:
     ended = run("word " * 10_000)
     assert (ended.code, "the limit is 20000" in ended.err) == (2, True)
+
+
+def test_a_task_of_bytes_that_are_no_text_is_a_usage_error(run: Run, home: Path) -> None:
+    ended = run(os.fsdecode(b"caf\xe9"))
+    assert (ended.code, "no UTF-8" in ended.err) == (2, True)
+    assert not home.exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems hold no such name")
+def test_a_workspace_whose_name_is_no_text_is_a_usage_error(
+    run: Run, home: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    ended = run("x", "--workspace", str(folder))
+    assert (ended.code, "no UTF-8" in ended.err) == (2, True)
+    assert not home.exists()
 
 
 def test_a_missing_workspace_is_a_usage_error(run: Run, home: Path, demo: Demo) -> None:
@@ -148,6 +166,9 @@ def test_a_project_whose_tests_cannot_run_is_said_to_be_so(
     assert ended.code == 2
     assert "tests of the project can't be run" in ended.err
     assert "nowhere" in ended.err
+    assert run("list", "--json").result == {"runs": []}, "going on could not help it"
+    assert demo.git(project, "for-each-ref", "refs/local-llm") == ""
+    assert len(demo.git(project, "worktree", "list").splitlines()) == 1
 
 
 def test_an_interpreter_without_pytest_is_said_to_be_so(

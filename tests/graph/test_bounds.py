@@ -119,13 +119,52 @@ def test_the_limits_of_a_run_end_it_with_a_reason(
     assert words in ended.result["reason"]
 
 
-def test_a_planner_that_never_plans_fails_honestly(run: Run, script: Script, demo: Demo) -> None:
+@pytest.mark.parametrize(("prompts", "replies"), [("full", 5), ("compact", 2)])
+def test_a_planner_that_never_plans_fails_honestly(
+    run: Run,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    demo: Demo,
+    prompts: str,
+    replies: int,
+) -> None:
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__PROMPTS", prompts)
     read = '<tool:fs.read path="shop/cart.py"/>'
     script(planner=[read] * 6)
     ended = run(demo.task, "--json")
     assert ended.code == 1
     assert "no usable plan" in ended.result["reason"]
-    assert len(ended.result["steps"][0]["exchanges"]) == 5
+    assert len(ended.result["steps"][0]["exchanges"]) == replies
+
+
+@pytest.mark.parametrize(("prompts", "attempts"), [("full", 4), ("compact", 3)])
+def test_a_small_model_that_gives_what_failed_before_gets_no_further_attempt(
+    run: Run,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    demo: Demo,
+    prompts: str,
+    attempts: int,
+) -> None:
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__PROMPTS", prompts)
+    monkeypatch.setenv("MCP_LOCAL_LLM_LIMITS__IMPLEMENT_ATTEMPTS", "4")
+    wrong = demo.code.replace("value > 5", "value > 6")
+    back = demo.simpler.replace("v for v", "value for value").replace("v > 5", "value > 6")
+    others = [demo.simpler.replace("v > 5", f"v > {number}") for number in (7, 8)]
+    script(implementer=[wrong, others[0], back, others[1]])
+    result = run(demo.task, "--json").result
+    assert f"still red after {attempts} attempts" in result["reason"]
+    assert "assert 9 == (6 + 9)" in result["tests"]["output"]
+    assert [step["role"] for step in result["steps"]].count("implementer") == attempts
+
+
+def test_a_small_model_that_writes_the_same_unusable_test_gets_no_further_attempt(
+    run: Run, script: Script, demo: Demo
+) -> None:
+    empty = demo.new_test.replace("def test_only", "def only")
+    script(tester=[empty] * 3)
+    result = run(demo.task, "--json").result
+    assert "no usable failing test after 2 attempts" in result["reason"]
 
 
 def test_what_a_command_changes_outside_the_roles_scope_is_undone(

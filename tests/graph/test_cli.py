@@ -86,6 +86,42 @@ def test_a_run_is_listed_shown_over_and_discarded(
     assert run("list", "--json").result == {"runs": []}
 
 
+def worktrees(project: Path, demo: Demo) -> int:
+    return len(demo.git(project, "worktree", "list").splitlines())
+
+
+def test_a_delivered_run_gives_its_worktree_back_and_can_still_be_taken(
+    run: Run, script: Script, project: Path, home: Path, demo: Demo
+) -> None:
+    script()
+    result = run(demo.task, "--review", "patch", "--json").result
+    run_id, tree = result["run_id"], home / "runs" / result["run_id"] / "tree"
+    assert tree.is_dir()
+    assert worktrees(project, demo) == 2
+    assert run("resume", run_id, "--approve").code == 0
+    assert not tree.exists()
+    assert worktrees(project, demo) == 1
+    assert Path(run("show", run_id, "--json").result["report"]).is_file()
+    assert run("resume", run_id).code == 2
+    assert run("apply", run_id).code == 0
+    assert "above five" in (project / "shop" / "cart.py").read_text()
+    assert run("discard", run_id).code == 0
+    assert demo.git(project, "for-each-ref", "refs/local-llm", "refs/heads/local-llm") == ""
+    assert not (project / ".git" / "local-llm").exists()
+
+
+def test_a_failed_run_keeps_its_worktree_until_it_is_discarded(
+    run: Run, script: Script, project: Path, home: Path, demo: Demo
+) -> None:
+    script(planner=["no plan"] * 9)
+    run_id = run(demo.task, "--json").result["run_id"]
+    tree = home / "runs" / run_id / "tree"
+    assert (tree / "shop" / "cart.py").is_file()
+    assert run("discard", run_id).code == 0
+    assert not tree.exists()
+    assert worktrees(project, demo) == 1
+
+
 def test_an_undelivered_run_cannot_be_applied(run: Run, script: Script, demo: Demo) -> None:
     script(planner=[f"<plan>\ngoal: g\nrefuse: shop/cart.py is strict\n</plan>\n{demo.tags}"])
     refused = run(demo.task, "--json")

@@ -10,21 +10,33 @@ import pytest
 from graph.demo import main, make_repository
 from mcp_local_llm import UsageError
 
+INVOICE = Path(__file__).resolve().parents[2] / "graph" / "demo_repo" / "bakery" / "invoice.py"
 
-def committed(folder: Path) -> str:
-    done = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=folder, check=True, capture_output=True, text=True
-    )
+
+def git(folder: Path, *args: str) -> str:
+    done = subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout
 
 
+def test_the_demo_repository_holds_its_files_in_one_commit(tmp_path: Path) -> None:
+    folder = make_repository(tmp_path / "deep" / "demo")
+    assert git(folder, "log", "--format=%s").splitlines() == ["Demo project"]
+    assert git(folder, "status", "--porcelain") == ""
+    listed = git(folder, "ls-files").splitlines()
+    assert listed == [
+        "README.md", "bakery/__init__.py", "bakery/invoice.py", "tests/test_invoice.py",
+    ]  # fmt: skip
+    assert git(folder, "show", "HEAD:bakery/invoice.py") == INVOICE.read_text("utf-8")
+
+
 def test_the_demo_repository_is_made_anew_each_time(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    make_repository(folder)
+    folder = make_repository(tmp_path / "demo")
     (folder / "bakery" / "invoice.py").write_text("changed", "utf-8")
-    assert make_repository(folder) == folder.resolve()
-    assert "def refund_total" in (folder / "bakery" / "invoice.py").read_text("utf-8")
-    assert "bakery/invoice.py" not in committed(folder)
+    (folder / "leftover.txt").write_text("", "utf-8")
+    assert make_repository(tmp_path / "demo") == folder
+    assert (folder / "bakery" / "invoice.py").read_bytes() == INVOICE.read_bytes()
+    assert not (folder / "leftover.txt").exists()
+    assert git(folder, "rev-list", "--count", "--all").strip() == "1"
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -15,7 +15,12 @@ def test_wrong_input_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert main(["eval", "--n", "0"]) == 2
     assert main(["train", str(tmp_path), "--steps", "0"]) == 2
     assert main(["dance"]) == 2
-    assert "--n is 0" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--n is 0" in said and "--steps is 0" in said
+    assert main(["eval", "--jobs", "0"]) == 2
+    assert "--jobs is 0" in capsys.readouterr().err
+    assert main(["train", str(tmp_path), "--device", "abacus"]) == 2
+    assert "device 'abacus'" in capsys.readouterr().err
 
 
 def test_missing_weights_are_unavailable(
@@ -29,11 +34,28 @@ def test_the_shipped_weights_are_small() -> None:
     assert sum(p.stat().st_size for p in EMBEDDED_WEIGHTS.iterdir()) <= 16_000_000
 
 
-def test_the_real_crew_is_measured_on_the_shipped_weights(
-    state_home: Path, capsys: pytest.CaptureFixture[str]
+def test_the_real_crew_is_measured_and_an_interrupted_evaluation_goes_on(
+    state_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["eval", "--seed", "3", "--n", "2", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["all"]["of"] == 2
+    out = ["--out", str(tmp_path / "outcomes.jsonl")]
+    assert main(["eval", "--seed", "3", "--n", "1", *out]) == 0
+    assert "held-out compositions" in capsys.readouterr().out
+    assert main(["eval", "--seed", "3", "--n", "2", "--jobs", "2", "--json", *out]) == 0
+    said = capsys.readouterr()
+    assert "1 of 2 are there already" in said.err
+    report = json.loads(said.out)
+    assert (report["all"]["of"], report["resumed"]) == (2, 1)
     assert report["weights_bytes"] < 16_000_000
     assert {f["status"] for f in report["failures"]} <= {"delivered", "failed", "refused"}
+    assert main(["eval", "--seed", "4", "--n", "2", *out]) == 2
+
+
+def test_without_a_model_the_evaluation_stops_and_keeps_what_there_is(
+    state_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__MEMORY_LIMIT_GB", "0.001")
+    assert main(["eval", "--seed", "3", "--n", "2", "--again"]) == 3
+    said = capsys.readouterr()
+    assert "stays unavailable. 0 outcomes are kept in" in said.err
+    assert str(state_home / "evaluations" / "seed-3-embedded-") in said.err
+    assert said.out == ""

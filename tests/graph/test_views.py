@@ -84,18 +84,31 @@ def test_the_live_table_shows_turns_and_the_one_in_progress() -> None:
     assert "tester" in stream.getvalue()
 
 
+def test_a_table_without_a_turn_has_no_headings() -> None:
+    picture = io.StringIO()
+    display = LiveTable(io.StringIO())
+    Console(file=picture, width=120).print(display.renderable())
+    assert "prompt" not in picture.getvalue()
+    display.step_ended(step("doc_writer"))
+    Console(file=picture, width=120).print(display.renderable())
+    heading, row = picture.getvalue().split("\n")[-3:-1]
+    assert heading.split() == ["role", "time", "prompt", "cached", "tokens", "tokens/s"]
+    assert row.split() == ["doc", "writer", "done", "2.0", "s", "100", "80", "20", "20"]
+
+
 def test_the_report_escapes_everything_and_shows_refusals() -> None:
     page = render_report(
         result(
             steps=(step(),),
             notes=("a note",),
-            diff="+++ b/a.py\n@@ -1 +1 @@\n-x\n+y\n z",
+            diff="new file mode 100644\n+++ b/a.py\n@@ -1 +1 @@\n-x\n+y\n z",
             tests=TestState(output="E  assert 0 < 1", sandbox="none", failed=1),
         )
     )
     assert "<script>" not in page
     assert "&lt;b&gt;no&lt;/b&gt;" in page
     assert 'class="add">+y<' in page
+    assert 'class="head">new file mode 100644<' in page
     assert "WITHOUT a sandbox" in page
     assert "a note" in page
     assert "assert 0 &lt; 1" in page
@@ -131,6 +144,11 @@ def test_the_doctor_names_what_is_missing_and_its_mend(
     assert findings["test python"]["state"] == "ok"
     assert findings["model"]["state"] == "missing"
     assert all(f["mend"] for f in findings.values() if f["state"] != "ok")
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__PROFILE", "nonsense")
+    assert doctor(["--workspace", str(tmp_path / "gone"), "--json"]) == 3
+    findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert "no folder" in findings["repository"]["found"]
+    assert findings["model"]["mend"] == "mend the settings"
     monkeypatch.setenv("MCP_LOCAL_LLM_COMMAND__PYTHON", "/no/python")
     assert doctor(["--workspace", str(tmp_path)]) == 3
     assert "missing  test python" in capsys.readouterr().out

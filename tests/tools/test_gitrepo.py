@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -401,3 +402,55 @@ def test_names_are_shown_on_one_printable_line() -> None:
     assert gitfiles.shown("plain ü") == "plain ü"
     assert gitfiles.shown("new\nline") == "'new\\nline'"
     assert gitfiles.shown(os.fsdecode(b"\xff")) == "\\udcff"
+
+
+def wait_until_settled(folder: Path, *paths: str) -> None:
+    """Wait, five seconds at most, until any write to the files is certain to show."""
+    until = time.monotonic() + 5
+    seen = gitfiles.look(folder, paths)
+    assert set(seen) == set(paths)
+    while not all(one.settled(time.time_ns()) for one in seen.values()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+async def test_a_snapshot_reads_again_what_was_written_and_nothing_else(project: Path) -> None:
+    for name in ("same.txt", "changed.txt", "mode.txt"):
+        (project / name).write_text(f"{name}\n")
+    wait_until_settled(project, "same.txt", "changed.txt", "mode.txt")
+    repo = await Repo.open(project)
+    first = await repo.snapshot()
+    blob = git(project, "rev-parse", f"{first}:same.txt")
+    kept = project / ".git" / "objects" / blob[:2] / blob[2:]
+    kept.unlink()
+    assert await repo.snapshot() == first
+    assert not kept.exists()  # nobody has read the file
+    git(project, "hash-object", "-w", "same.txt")
+    before = (project / "changed.txt").stat()
+    (project / "changed.txt").write_text("CHANGED.txt\n")  # of the same size, and seemingly as old
+    os.utime(project / "changed.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (project / "mode.txt").chmod(0o755)
+    found = {change.path: change.new for change in await repo.changes(first, await repo.snapshot())}
+    changed, mode = found.pop("changed.txt"), found.pop("mode.txt")
+    assert changed is not None and await repo.blob(changed.sha) == b"CHANGED.txt\n"
+    assert mode is not None and mode.mode == gitfiles.EXECUTABLE
+    assert not found
+
+
+async def test_a_folder_that_became_a_link_holds_no_file(project: Path) -> None:
+    (project / "folder").mkdir()
+    (project / "folder" / "b.txt").write_text("b\n")
+    repo = await Repo.open(project)
+    assert "folder/b.txt" in git(project, "ls-tree", "-r", "--name-only", await repo.snapshot())
+    (project / "folder").rename(project / "elsewhere")
+    (project / "folder").symlink_to("elsewhere")
+    names = git(project, "ls-tree", "-r", "--name-only", await repo.snapshot()).splitlines()
+    assert names == ["a.txt", "elsewhere/b.txt", "folder"]
+
+
+def test_a_file_written_just_now_may_be_written_again_unseen() -> None:
+    second_ns = 1_000_000_000
+    old = gitfiles.Seen(gitfiles.FILE, b"", (1, 10 * second_ns, 10 * second_ns, 1))
+    touched = gitfiles.Seen(gitfiles.FILE, b"", (1, 10 * second_ns, 19 * second_ns, 1))
+    assert old.settled(20 * second_ns)
+    assert not touched.settled(20 * second_ns)

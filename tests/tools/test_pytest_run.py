@@ -209,6 +209,23 @@ async def test_the_projects_own_options_are_kept(
     assert report.green, report.output
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_installed_plugins_load_unless_the_settings_say_no(
+    wanted: bool, project: Path, packages: Path, tmp_path: Path
+) -> None:
+    python = make_python(tmp_path / "env", packages)
+    (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (site / "greeting.py").write_text("def pytest_report_header(config): return 'greetings'\n")
+    about = site / "greeting-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[pytest11]\ngreeting = greeting\n")
+    policy = CommandPolicy(python=python, allow_unsandboxed=True, pytest_plugins=wanted)
+    report = await run_tests(project, [add_test(project, "def test_it(): pass\n")], policy)
+    assert report.green
+    assert ("greetings" in report.output) is wanted
+
+
 async def test_an_option_is_no_test_path(project: Path, user_python: Path) -> None:
     with pytest.raises(ToolRetry, match="'--pdb' is no test path"):
         await outcome(project, user_python, "--pdb")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mcp_local_llm import ToolDenied, ToolRetry
+from memory.chunks import chunks
+from memory.code import CodeHit, code_hit, items_of
+from memory.session import SessionMemory
 from tools.context import ToolContext
 from tools.jail import Jail
 from tools.sandbox import CommandPolicy
@@ -117,3 +121,27 @@ async def test_at_most_ten_definitions_are_shown(context: ToolContext) -> None:
     (context.workspace / "many.py").write_text(many)
     found = await search_code(code_call("thing"), context)
     assert len(found.split("\n")) == MAX_SYMBOLS
+
+
+class Indexed(SessionMemory):
+    """A memory that knows the pieces of one file, as it was indexed."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__()
+        self.items = items_of("p", chunks(path, text))
+
+    async def search_code(self, query: str, *, limit: int) -> tuple[CodeHit, ...]:
+        hits = [code_hit(item, 1.0) for item in self.items]
+        return tuple(hit for hit in hits if hit)[:limit]
+
+
+async def test_what_the_index_knows_comes_first_where_it_stands_now(context: ToolContext) -> None:
+    source = "// Adds.\nfunc Sum() {}\n\nfunc Gone() {}\n"
+    (context.workspace / "sum.go").write_text("package sum\n\n\n// Adds.\nfunc Sum() {}\n")
+    knowing = replace(context, memory=Indexed("sum.go", source))
+    found = (await search_code(code_call("total price"), knowing)).split("\n")
+    assert found[0] == "sum.go:5: Sum  func Sum() {}"
+    assert found[1].startswith("src/cart.py:5: ShoppingCart.total_price")
+    assert "sum.go" not in await search_code(code_call("total", path="src"), knowing)
+    deleted = replace(context, memory=Indexed("deleted.go", source))
+    assert "deleted" not in await search_code(code_call("total"), deleted)

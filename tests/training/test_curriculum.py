@@ -2,7 +2,6 @@
 
 import re
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -157,10 +156,3 @@ def test_an_impossible_hold_out_is_an_error() -> None:
     only = "one phrase"
     with pytest.raises(ValueError, match="phrase in"):
         draw((only,), Random(0), held_out=not is_held_out(only), tries=5)
-
-
-def test_prompts_hold_no_absolute_path() -> None:
-    root = Path(__file__).parents[2]
-    for seed in range(5):
-        text = "".join(turn.content for turn in training_dialogue(TrainingNames(), Random(seed)))
-        assert str(root) not in text

@@ -1,11 +1,12 @@
 """The measure itself: it counts a right crew, and neither a parrot nor a refusal."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from agents.brief import module_name
+from mcp_local_llm import ModelUnavailable, UsageError
 from training.embedded.curriculum import example_test
 from training.embedded.evaluation import (
     CrewRun,
@@ -91,7 +92,6 @@ async def test_a_refusal_counts_for_nothing_and_the_report_says_so() -> None:
 def test_evaluation_tasks_depend_on_the_seed_alone() -> None:
     assert [t.wish for t in evaluation_tasks(5, 12)] == [t.wish for t in TASKS]
     assert [t.wish for t in evaluation_tasks(6, 12)] != [t.wish for t in TASKS]
-    assert all(module_name(task.path) for task in TASKS)
 
 
 def test_the_wilson_interval_holds_the_share_and_is_never_empty() -> None:
@@ -102,3 +102,50 @@ def test_the_wilson_interval_holds_the_share_and_is_never_empty() -> None:
     # E. B. Wilson's interval for 190 of 200, computed by hand from the formula.
     assert share(190, 200).low == pytest.approx(0.9104, abs=1e-3)
     assert share(0, 0).of == 0
+
+
+async def refuse(workspace: Path, wish: str) -> CrewRun:
+    return CrewRun(status="refused", commit=None, reason="no")
+
+
+async def test_several_tasks_run_at_a_time_and_are_reported_in_order() -> None:
+    both = asyncio.Barrier(2)
+
+    async def meet(workspace: Path, wish: str) -> CrewRun:
+        async with asyncio.timeout(30):
+            await both.wait()  # nobody passes unless another task is under way
+        return await refuse(workspace, wish)
+
+    seen: list[TaskOutcome] = []
+    report = await evaluate(meet, seed=5, count=4, weights_bytes=1, on_outcome=seen.append, jobs=2)
+    assert [failure.index for failure in report.failures] == [0, 1, 2, 3]
+    assert sorted(outcome.index for outcome in seen) == [0, 1, 2, 3]
+
+
+async def test_a_run_that_fails_is_an_outcome_and_not_the_end() -> None:
+    async def fail(workspace: Path, wish: str) -> CrewRun:
+        raise UsageError("no such setting")
+
+    report = await evaluate(fail, seed=5, count=2, weights_bytes=1, on_outcome=print)
+    assert [one.reason for one in report.failures] == ["no such setting"] * 2
+    assert {one.status for one in report.failures} == {"failed"}
+
+
+async def test_a_model_that_is_gone_ends_the_evaluation_and_what_was_told_stands() -> None:
+    async def once(workspace: Path, wish: str) -> CrewRun:
+        if seen:
+            raise ModelUnavailable("gone")
+        return await refuse(workspace, wish)
+
+    seen: list[TaskOutcome] = []
+    with pytest.raises(ModelUnavailable, match="gone"):
+        await evaluate(once, seed=5, count=3, weights_bytes=1, on_outcome=seen.append)
+    assert [outcome.index for outcome in seen] == [0]
+    kept = {outcome.index: outcome for outcome in seen}
+    report = await evaluate(
+        refuse, seed=5, count=3, weights_bytes=1, on_outcome=seen.append, kept=kept
+    )
+    assert [outcome.index for outcome in seen] == [0, 1, 2]
+    assert (report.all.of, report.resumed) == (3, 1)
+    with pytest.raises(UsageError, match="--again"):
+        await evaluate(refuse, seed=6, count=3, weights_bytes=1, on_outcome=print, kept=kept)

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from mcp_local_llm import StoreUnavailable, UsageError
 from training.embedded.network import Network, NetworkConfig, export
 from training.embedded.trainer import Muon, TrainConfig, rate_share, train
 
@@ -33,6 +34,26 @@ def test_the_loss_falls_and_the_log_says_so(tmp_path: Path) -> None:
     assert (model / "model.safetensors").stat().st_size < 16_000_000
 
 
+def test_a_run_can_begin_with_the_weights_of_another(tmp_path: Path) -> None:
+    first = train(tmp_path / "first", config(12, save_every=4), SMALL)
+    second = train(tmp_path / "second", config(4, save_every=4), SMALL, start=first)
+    assert (second / "tokenizer.json").read_bytes() == (first / "tokenizer.json").read_bytes()
+    logs = [
+        json.loads((tmp_path / name / "log.jsonl").read_text("utf-8").splitlines()[0])["loss"]
+        for name in ("first", "second")
+    ]
+    assert logs[1] < logs[0] - 0.5  # its first steps are another run's last ones
+
+
+def test_weights_of_another_shape_are_refused_as_a_beginning(tmp_path: Path) -> None:
+    first = train(tmp_path / "first", config(2), SMALL)
+    other = NetworkConfig(hidden=32, layers=1, heads=2, kv_heads=1, mlp=64)
+    with pytest.raises(UsageError, match="does not hold weights of this network"):
+        train(tmp_path / "second", config(2), other, start=first)
+    with pytest.raises(UsageError, match="holds no tokenizer"):
+        train(tmp_path / "third", config(2), SMALL, start=tmp_path / "nowhere")
+
+
 def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     expected = weights(train(whole, config(6), SMALL))
@@ -40,7 +61,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     # What an interruption leaves behind is a checkpoint: make one by an equal run cut short.
     import training.embedded.trainer as trainer
 
-    run = trainer._start(long, SMALL, halves / "checkpoint.pt")
+    run = trainer._start(long, SMALL, halves / "checkpoint.pt", None)
     (halves / "model").mkdir(parents=True)
     (halves / "model" / "tokenizer.json").write_bytes(
         (whole / "model" / "tokenizer.json").read_bytes()
@@ -91,3 +112,23 @@ def test_muon_moves_a_matrix_by_an_almost_orthogonal_step() -> None:
     Muon([weight], lr=1.0).step()
     sizes = torch.linalg.svdvals(weight.detach())
     assert sizes.min() > 0.5 and sizes.max() < 1.5
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut short", b"\x80\x02]q\x00."])
+def test_a_damaged_checkpoint_is_named(content: bytes, tmp_path: Path) -> None:
+    import training.embedded.trainer as trainer
+
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(content)
+    with pytest.raises(StoreUnavailable, match=r"checkpoint\.pt.*remove it"):
+        trainer._start(config(2), SMALL, checkpoint, None)
+
+
+def test_a_checkpoint_of_another_network_is_named(tmp_path: Path) -> None:
+    import training.embedded.trainer as trainer
+
+    checkpoint = tmp_path / "checkpoint.pt"
+    trainer._start(config(2), SMALL, checkpoint, None).save(checkpoint)
+    smaller = NetworkConfig(hidden=32, layers=1, heads=2, kv_heads=1, mlp=64)
+    with pytest.raises(StoreUnavailable, match="another folder"):
+        trainer._start(config(2), smaller, checkpoint, None)

@@ -165,16 +165,16 @@ def drill(task: DemoTask, rng: Random) -> Iterator[Turn]:
     A third of a dialogue's length, so that wordings are seen several times as often.
     """
     target, wish = task.target, task.wish
-    if rng.random() > FRAMED_SHARE:
+    if task.kind == "fix" or rng.random() > FRAMED_SHARE:  # a fix names no parameters
         target = replace(target, name="f")
-        wish = f"return {target.fill(task.phrase)}."
+        wish = f"{target.signature} returns {target.fill(task.phrase)}."
     call, expected = target.example()
     yield Turn("user", f"task: {wish}")
     yield Turn("assistant", render_plan(Plan(goal=plan(task).goal)), learn=True)
     yield Turn("user", turn("tester"))
     yield Turn("assistant", f"def test():\n    assert {call} == {expected}", learn=True)
     yield Turn("user", turn("implementer", "red"))
-    yield Turn("assistant", target.source(hints=rng.random() < 0.5), learn=True)
+    yield Turn("assistant", target.source(), learn=True)
 
 
 def training_dialogue(names: Names, rng: Random) -> list[Turn]:

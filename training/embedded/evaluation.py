@@ -8,16 +8,19 @@ tests pass on random arguments.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from agents.brief import module_name
+from mcp_local_llm import LocalLLMError, ModelUnavailable, StoreUnavailable, UsageError
 from memory.records import Record
 from tools.process import run, scrubbed_env
 from training.embedded.names import HeldOutNames
@@ -42,6 +45,8 @@ class CrewRun(Record):
     reason: str = ""
 
 
+# (repository, wish) -> how it went. ``ModelUnavailable`` ends the evaluation: nothing will work.
+# Every other error of ours is that task's outcome.
 RunTask = Callable[[Path, str], Awaitable[CrewRun]]
 
 
@@ -89,7 +94,11 @@ def share(right: int, of: int) -> Share:
 
 
 class EmbeddedReport(Record):
-    """The evaluation's result, as ``--json`` prints it."""
+    """The evaluation's result, as ``--json`` prints it.
+
+    ``resumed`` of the outcomes are from an earlier, interrupted evaluation; ``seconds`` is for the
+    others.
+    """
 
     seed: int
     weights_bytes: int
@@ -98,6 +107,7 @@ class EmbeddedReport(Record):
     fix: Share
     held_out_compositions: Share
     seconds: float
+    resumed: int
     failures: tuple[TaskOutcome, ...]
 
 
@@ -129,19 +139,30 @@ def write_workspace(task: DemoTask, folder: Path) -> None:
 async def _git(folder: Path, *words: str) -> None:
     done = await run([*_GIT, *words], cwd=folder, env=scrubbed_env({}), timeout_s=60)
     if done.code != 0:
-        raise RuntimeError(f"git {words!r} failed in {str(folder)!r}: {done.stderr}")
+        said = done.stderr.strip()
+        raise StoreUnavailable(f"git {words[0]} failed in {str(folder)!r}: {said}")
 
 
 async def _tests_pass(folder: Path, path: str) -> bool:
     roots = [str(folder), str(folder / "src")]
-    env = scrubbed_env({"PYTHONPATH": ":".join(roots), "PYTHONDONTWRITEBYTECODE": "1"})
+    env = scrubbed_env(
+        {
+            "PYTHONPATH": ":".join(roots),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
+    )
     argv = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", path]
     done = await run(argv, cwd=folder, env=env, timeout_s=60)
     return done.code == 0
 
 
 async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOutcome:
-    """Let the crew answer ``task`` in a fresh repository and check what it delivered."""
+    """Let the crew answer ``task`` in a fresh repository and check what it delivered.
+
+    Raises:
+        ModelUnavailable: the crew has no model. All else that goes wrong is the outcome.
+    """
     composed = index % _COMPOSED_EVERY == 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="embedded-eval-") as name:
@@ -151,10 +172,15 @@ async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOu
         await _git(folder, "add", "--all")
         await _git(folder, "commit", "--quiet", "--message", "start")
         await _git(folder, "tag", "start")
-        crew = await run_task(folder, task.wish)
         checks = {}
-        if crew.commit is not None:
-            checks = await _check(task, folder, crew.commit)
+        try:
+            crew = await run_task(folder, task.wish)
+            if crew.commit is not None:
+                checks = await _check(task, folder, crew.commit)
+        except ModelUnavailable:
+            raise
+        except LocalLLMError as error:
+            crew = CrewRun(status="failed", commit=None, reason=str(error))
     return TaskOutcome(
         index=index,
         kind=task.kind,
@@ -213,26 +239,65 @@ async def evaluate(
     count: int,
     weights_bytes: int,
     on_outcome: Callable[[TaskOutcome], None],
+    kept: Mapping[int, TaskOutcome] = MappingProxyType({}),
+    jobs: int = 1,
 ) -> EmbeddedReport:
-    """Evaluate ``count`` tasks one after another, telling ``on_outcome`` each."""
+    """Evaluate ``count`` tasks, ``jobs`` of them at a time, telling ``on_outcome`` each.
+
+    ``kept`` are outcomes of an interrupted evaluation, by index; their tasks are not run again.
+
+    Raises:
+        ModelUnavailable: the crew has no model any more; the outcomes told so far stand.
+        UsageError: ``kept`` is about other tasks.
+    """
     began = time.monotonic()
-    outcomes = []
-    for index, task in enumerate(evaluation_tasks(seed, count)):
-        outcome = await evaluate_task(index, task, run_task)
-        on_outcome(outcome)
-        outcomes.append(outcome)
+    outcomes = {index: kept[index] for index in range(count) if index in kept}
+    resumed = len(outcomes)
+    waiting = (one for one in enumerate(evaluation_tasks(seed, count)) if _is_open(*one, outcomes))
 
-    def part(keep: Callable[[TaskOutcome], bool]) -> Share:
-        kept = [outcome for outcome in outcomes if keep(outcome)]
-        return share(sum(outcome.delivered for outcome in kept), len(kept))
+    async def work() -> None:
+        for index, task in waiting:  # shared: whoever is free takes the next
+            outcomes[index] = await evaluate_task(index, task, run_task)
+            on_outcome(outcomes[index])
 
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(jobs):
+                group.create_task(work())
+    except ExceptionGroup as failed:  # the first one has ended the others
+        raise failed.exceptions[0] from failed
     return EmbeddedReport(
         seed=seed,
         weights_bytes=weights_bytes,
-        all=part(lambda outcome: True),
-        add=part(lambda outcome: outcome.kind == "add"),
-        fix=part(lambda outcome: outcome.kind == "fix"),
-        held_out_compositions=part(lambda outcome: outcome.composition_held_out),
         seconds=round(time.monotonic() - began, 1),
-        failures=tuple(outcome for outcome in outcomes if not outcome.delivered),
+        resumed=resumed,
+        **_figures([outcomes[index] for index in sorted(outcomes)]),
     )
+
+
+def _is_open(index: int, task: DemoTask, outcomes: Mapping[int, TaskOutcome]) -> bool:
+    """Say whether ``task`` has no outcome yet; one that is about another task is an error."""
+    if index not in outcomes:
+        return True
+    if outcomes[index].wish != task.wish:
+        raise UsageError(
+            f"task {index} is {task.wish!r}, but its kept outcome is for "
+            f"{outcomes[index].wish!r}, as another version makes it; start again with --again"
+        )
+    return False
+
+
+def _figures(outcomes: Sequence[TaskOutcome]) -> dict[str, Any]:
+    """Return the shares of a report, and what failed."""
+
+    def part(keep: Callable[[TaskOutcome], bool]) -> Share:
+        right = [outcome.delivered for outcome in outcomes if keep(outcome)]
+        return share(sum(right), len(right))
+
+    return {
+        "all": part(lambda outcome: True),
+        "add": part(lambda outcome: outcome.kind == "add"),
+        "fix": part(lambda outcome: outcome.kind == "fix"),
+        "held_out_compositions": part(lambda outcome: outcome.composition_held_out),
+        "failures": tuple(outcome for outcome in outcomes if not outcome.delivered),
+    }

@@ -82,13 +82,13 @@ FILTERS: Final = (
         "ge",
         ">=",
         "at least",
-        "[at least {k}|not less than {k}|not below {k}|{k} or more|{k} or greater]",
+        "[at least {k}|{k} or more|{k} or greater]",
     ),
     _compared(
         "le",
         "<=",
         "at most",
-        "[at most {k}|not more than {k}|not above {k}|{k} or less|{k} or smaller]",
+        "[at most {k}|{k} or less|{k} or smaller]",
     ),
     _compared(
         "ne",
@@ -115,7 +115,6 @@ FILTERS: Final = (
         (
             "odd {items}",
             "{items} [that are|which are] odd",
-            "{items} [that are not even|which are not even|not divisible by two]",
         ),
         _PARITY,
         4,

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from mcp_local_llm import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,24 @@ class Network(nn.Module):
                 nn.init.zeros_(weight)
             elif weight.ndim == 2 and "embed" not in name:
                 nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+
+    def take(self, folder: Path) -> None:
+        """Take over the weights that ``export`` wrote into ``folder``.
+
+        Raises:
+            UsageError: there are none, or they are another network's.
+        """
+        path = folder / "model.safetensors"
+        try:
+            saved = {
+                name.removeprefix("model."): tensor for name, tensor in load_file(path).items()
+            }
+            self.load_state_dict(saved)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise UsageError(
+                f"{str(path)!r} does not hold weights of this network ({error}); name the folder "
+                "of a model that `embedded train` made"
+            ) from error
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the last hidden states (B, T, C) of token ids (B, T)."""

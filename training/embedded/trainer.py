@@ -8,6 +8,8 @@ of floating-point sums).
 from __future__ import annotations
 
 import json
+import pickle
+import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,24 +21,34 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from mcp_local_llm import StoreUnavailable, UsageError
 from training.embedded.curriculum import training_dialogue
 from training.embedded.names import TrainingNames
 from training.embedded.network import Network, NetworkConfig, export
 from training.embedded.vocabulary import encode, letter_pieces, save_tokenizer, train_tokenizer
 
 _SHAPE: Final = NetworkConfig()
+# What torch raises for a file that is cut short, of another kind, or of another network.
+_DAMAGED: Final = (
+    *(pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
+    *(KeyError, IndexError, TypeError, ValueError, AttributeError),
+)
 _CHUNK: Final = 256  # dialogues generated and sorted by length at a time
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One run. ``steps`` batches of about ``batch_tokens`` tokens; decay over the last share."""
+    """One run. ``steps`` batches of about ``batch_tokens`` tokens; decay over the last share.
+
+    ``rate`` scales both learning rates: 1 from scratch; a trained model wants about half of it.
+    """
 
     steps: int = 3600
     batch_tokens: int = 5120
     max_tokens: int = 900
     muon_rate: float = 0.02
     adam_rate: float = 3e-3
+    rate: float = 1.0
     warmup_steps: int = 40
     decay_share: float = 0.5
     save_every: int = 25
@@ -123,10 +135,10 @@ def rate_share(step: int, config: TrainConfig) -> float:
     """Return the share of the full rate at ``step``: warm-up, plateau, linear decay to zero."""
     decay_from = config.steps * (1 - config.decay_share)
     if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
+        return config.rate * (step + 1) / config.warmup_steps
     if step < decay_from:
-        return 1.0
-    return max(0.0, (config.steps - step) / (config.steps - decay_from))
+        return config.rate
+    return config.rate * max(0.0, (config.steps - step) / (config.steps - decay_from))
 
 
 @dataclass(slots=True)
@@ -150,7 +162,16 @@ class _Run:
         partial.replace(path)
 
     def load(self, path: Path) -> None:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        try:
+            self._take(torch.load(path, weights_only=True))
+        except _DAMAGED as error:
+            why = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise StoreUnavailable(
+                f"the checkpoint {str(path)!r} cannot be used ({why}); remove it to train from the "
+                "start, or name another folder"
+            ) from error
+
+    def _take(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -160,7 +181,7 @@ class _Run:
         )  # fmt: skip
 
 
-def _start(config: TrainConfig, shape: NetworkConfig, checkpoint: Path) -> _Run:
+def _start(config: TrainConfig, shape: NetworkConfig, checkpoint: Path, start: Path | None) -> _Run:
     torch.manual_seed(config.seed)
     network = Network(shape).to(config.device)
     matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
@@ -175,22 +196,65 @@ def _start(config: TrainConfig, shape: NetworkConfig, checkpoint: Path) -> _Run:
             group["initial_lr"] = group["lr"]
     if checkpoint.exists():
         run.load(checkpoint)
+    elif start is not None:
+        network.take(start)
     return run
 
 
-def train(folder: Path, config: TrainConfig, shape: NetworkConfig = _SHAPE) -> Path:
-    """Train to the end of the schedule and return the folder of the exported model.
+def _check_device(name: str) -> None:
+    """Raise ``UsageError`` unless torch can compute on the device ``name`` and read back."""
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError) as error:  # the latter: torch was built without it
+        why = str(error).partition("\n")[0]
+        raise UsageError(
+            f"torch cannot train on the device {name!r} here ({why}); use --device cpu, or install "
+            "a torch that supports it"
+        ) from error
 
-    ``folder`` holds ``checkpoint.pt``, ``log.jsonl`` and ``model/``. An interrupted run goes on
-    from its last checkpoint and ends with the same weights as an undisturbed one.
-    """
-    torch.set_num_threads(config.threads)
+
+def _model_folder(folder: Path, config: TrainConfig, start: Path | None) -> Path:
+    """Return the folder of the model to export, with the tokenizer in it."""
     model = folder / "model"
     model.mkdir(parents=True, exist_ok=True)
     if not (model / "tokenizer.json").exists():
-        save_tokenizer(train_tokenizer(config.seed), model)
-    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
-    run = _start(config, shape, folder / "checkpoint.pt")
+        if start is None:
+            save_tokenizer(train_tokenizer(config.seed), model)
+        else:
+            save_tokenizer(_tokenizer(start), model)
+    return model
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:
+        raise UsageError(
+            f"{str(folder)!r} holds no tokenizer ({error}); name the folder of a trained model"
+        ) from error
+
+
+def train(
+    folder: Path,
+    config: TrainConfig,
+    shape: NetworkConfig = _SHAPE,
+    start: Path | None = None,
+) -> Path:
+    """Train to the end of the schedule and return the folder of the exported model.
+
+    ``folder`` holds ``checkpoint.pt``, ``log.jsonl`` and ``model/``. An interrupted run goes on
+    from its last checkpoint and ends with the same weights as an undisturbed one. A new run begins
+    with the weights and tokenizer of the model folder ``start`` where one is given.
+
+    Raises:
+        UsageError: the device is not there, or ``start`` is no model of this shape.
+        StoreUnavailable: the checkpoint is damaged, or another network's.
+    """
+    _check_device(config.device)
+    torch.set_num_threads(config.threads)
+    model = _model_folder(folder, config, start)
+    tokenizer = _tokenizer(model)
+    run = _start(config, shape, folder / "checkpoint.pt", start)
     began, total = time.monotonic(), 0.0
     stream = batches(tokenizer, config, run.place)
     while run.step < config.steps:

@@ -1,0 +1,255 @@
+"""The one process that has the index open: it replays the journal, embeds, and answers searches.
+
+Everything it holds besides the journal is disposable: an index that is damaged, of another version
+or made with another embedding model is thrown away and made again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+
+from mcp_local_llm import StoreUnavailable, UsageError
+from memory.catch_up import Position, Replay, embedded_vectors, read_position
+from memory.chunks import CHUNKER
+from memory.embedder import Embedder
+from memory.index import Dense, Index
+from memory.journal import Journal
+from memory.layout import index_folder, journal_path
+from memory.records import OwnerStatus
+from memory.replay import content_hash
+from memory.retrieval import Found, Query, retrieve
+
+_LOG: Final = structlog.get_logger()
+_LAYOUT: Final = "1"  # of the points; another one means that they are made again
+_RESERVE_BYTES: Final = 200_000_000
+"""Free space that indexing leaves alone: an engine that maps its files dies on a full disk."""
+
+_FEW: Final = 8  # operations that a search can wait for
+
+OpenIndex = Callable[[Path, int], Index]
+
+
+def open_edge(folder: Path, dimension: int) -> Index:
+    """Open the embedded index."""
+    from memory.edge_index import EdgeIndex
+
+    return EdgeIndex(folder, dimension)
+
+
+class MemoryOwner:
+    """Index and embedder of one memory folder; a context manager, for one thread.
+
+    Another owner of the same folder is refused before it can touch the index.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        open_embedder: Callable[[], Embedder],
+        open_index: OpenIndex = open_edge,
+        *,
+        reserve_bytes: int = _RESERVE_BYTES,
+    ) -> None:
+        """Open everything; the index is made anew when it does not fit the journal.
+
+        Raises:
+            StoreUnavailable: another process owns the folder, or it cannot be used.
+            ModelUnavailable: there is no embedding model.
+        """
+        self._folder = folder
+        self._open_index = open_index
+        self._reserve_bytes = reserve_bytes
+        self._problem = ""
+        with ExitStack() as opened:
+            opened.callback(os.close, _locked(folder))
+            self._journal = opened.enter_context(Journal(journal_path(folder)))
+            self._embedder = open_embedder()
+            self._source = embedded_vectors(self._journal, self._embedder)
+            self._index, self._replay = self._opened()
+            self._resources = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        """Return the open owner."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close index, journal and lock."""
+        with self._resources:
+            self._index.close()
+
+    def step(self) -> bool:
+        """Apply some of the journal's changes and return whether there are more to apply.
+
+        Raises:
+            StoreUnavailable: journal or index fail; what was applied before is kept.
+        """
+        if not self._replay.pending():
+            return False
+        free = shutil.disk_usage(self._folder).free
+        if free < self._reserve_bytes:
+            self._problem = (
+                f"indexing waits: {free // 1_000_000} MB are free in {str(self._folder)!r} and "
+                f"{self._reserve_bytes // 1_000_000} MB are kept in reserve; free some space"
+            )
+            return False
+        self._problem = ""
+        return self._replay.step()
+
+    def catch_up(self) -> None:
+        """Apply all of the journal's changes."""
+        while self.step():
+            pass
+
+    def search(self, query: Query, vector: Dense | None = None) -> tuple[Found, ...]:
+        """Return what the index has for ``query``; embed its text unless ``vector`` is given.
+
+        A few changes that wait are applied first, many are not waited for: ``status`` says how far
+        the index goes.
+
+        Raises:
+            UsageError: ``vector`` has another dimension.
+            StoreUnavailable: journal or index fail.
+        """
+        if self._replay.pending() <= _FEW:
+            self.step()
+        if vector is None:
+            vector = self._embedder.embed([query.text])[0]
+        elif vector.shape != (self._embedder.dimension,):
+            raise UsageError(
+                f"a vector of {vector.size} components was given; {self._embedder.name} makes "
+                f"{self._embedder.dimension}"
+            )
+        return retrieve(
+            query,
+            index=self._index,
+            vector=vector,
+            vectors_of=self._vectors_of,
+            info=self._journal.get,
+        )
+
+    def rebuild(self) -> None:
+        """Throw the index away; ``step`` makes it again."""
+        self._index.close()
+        self._discard("it was asked for")
+        self._index, self._replay = self._opened()
+
+    def status(self, *, count: bool = True) -> OwnerStatus:
+        """Return how the index is; the points are counted only on demand."""
+        return OwnerStatus(
+            state="ready",
+            problem=self._problem,
+            applied=self._replay.applied,
+            pending=self._replay.pending(),
+            points=self._index.count() if count else 0,
+            embedder=self._embedder.name,
+            dimension=self._embedder.dimension,
+        )
+
+    def _vectors_of(self, ids: Sequence[str]) -> Mapping[str, Dense]:
+        hashes = {
+            one: content_hash(stored.item.text) for one, stored in self._journal.get(ids).items()
+        }
+        known = self._journal.vectors(list(hashes.values()), self._embedder.name)
+        return {one: known[digest][0] for one, digest in hashes.items() if digest in known}
+
+    def _opened(self) -> tuple[Index, Replay]:
+        """Return index and replay, both from the start when what is on disk does not fit."""
+        folder = index_folder(self._folder)
+        make = self._make()
+        position = read_position(folder / "applied.json")
+        index: Index | None = None
+        if folder.exists():
+            if wrong := self._misfit(position, make):
+                self._discard(wrong)
+            else:
+                index = self._tried(folder)
+        if index is None or position is None:
+            position, index = make, self._created(folder)
+        replay = Replay(
+            self._journal,
+            index,
+            self._source,
+            path=folder / "applied.json",
+            start=position,
+            links=True,
+        )
+        return index, replay
+
+    def _make(self) -> Position:
+        return Position(
+            journal=self._journal.identity,
+            embedder=self._embedder.name,
+            chunker=CHUNKER,
+            layout=_LAYOUT,
+        )
+
+    def _misfit(self, position: Position | None, make: Position) -> str:
+        if position is None or not (index_folder(self._folder) / "shard").exists():
+            return "a part of it is missing"
+        if not position.is_like(make):
+            return f"it is of another make or journal ({position.embedder}, {position.layout})"
+        if position.seq > self._journal.last_seq:
+            return "the journal is an older one"
+        return ""
+
+    def _tried(self, folder: Path) -> Index | None:
+        try:
+            return self._open_index(folder / "shard", self._embedder.dimension)
+        except StoreUnavailable as error:
+            self._discard(str(error))
+            return None
+
+    def _created(self, folder: Path) -> Index:
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+        return self._open_index(folder / "shard", self._embedder.dimension)
+
+    def _discard(self, reason: str) -> None:
+        folder = index_folder(self._folder)
+        _LOG.warning("index.rebuilding", folder=str(folder), reason=reason)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+
+
+def _locked(folder: Path) -> int:
+    """Return a descriptor that holds the folder's lock; it is let go with the process."""
+    path = folder / "owner.lock"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(file)
+        raise StoreUnavailable(
+            f"another process has the memory in {str(folder)!r} open; search through it, or end it "
+            "with `mcp-local-llm model stop`"
+        ) from error
+    return file
+
+
+def _unusable(folder: Path, error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"the memory folder {str(folder)!r} cannot be used ({error.strerror}); make it writable, "
+        "or point MCP_LOCAL_LLM_HOME at another one"
+    )

@@ -1,0 +1,19 @@
+"""Which project a folder belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def project_id(root: Path) -> str:
+    """Return 16 hex digits that stand for the project that ``root`` lies in.
+
+    The project is the nearest folder upwards with a ``.git``, else ``root`` itself, by its real
+    path: the same through a symbolic link, another one for another clone or git worktree, and
+    another one after the folder was moved.
+    """
+    real = root.resolve()
+    top = next((folder for folder in (real, *real.parents) if (folder / ".git").exists()), real)
+    return hashlib.blake2b(os.fsencode(top), digest_size=8).hexdigest()

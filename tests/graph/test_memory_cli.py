@@ -1,0 +1,171 @@
+"""The commands remember, recall and memory, on a real journal, with and without an index."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agents.lease import stop_resident
+from agents.memory_host import EMBEDDER_VARIABLE
+from graph import memory_admin, memory_cli
+
+if TYPE_CHECKING:
+    from tests.graph.conftest import Ended, Run, Script
+
+Call = Callable[..., "Ended"]
+
+
+@pytest.fixture
+def call(
+    state_home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Call:
+    """Run `mcp-local-llm COMMAND …` in a folder of its own."""
+    from tests.graph.conftest import Ended
+
+    monkeypatch.setenv(EMBEDDER_VARIABLE, "hash")
+    monkeypatch.chdir(tmp_path)
+    commands = {"remember": memory_cli.remember, "recall": memory_cli.recall}
+
+    def run(command: str, *args: str) -> Ended:
+        capsys.readouterr()
+        code = commands.get(command, memory_admin.main)([*args])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return Ended(code, said.out, said.err)
+
+    return run
+
+
+def taught(call: Call, text: str, *args: str) -> str:
+    ended = call("remember", text, "--json", *args)
+    assert ended.code == 0, ended.err
+    found: str = ended.result["id"]
+    return found
+
+
+def recalled(call: Call, query: str, *args: str) -> list[str]:
+    ended = call("recall", query, "--json", *args)
+    assert ended.code == 0, ended.err
+    return [hit["item"]["text"] for hit in ended.result["hits"]]
+
+
+def test_what_is_remembered_is_recalled(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "as fact" in call("remember", "Prices are in cents").out
+    assert "for every task" in call("remember", "Never use floats for prices").out
+    assert "everywhere" in call("remember", "Money needs rounding", "--global").out
+    monkeypatch.setattr("sys.stdin", io.StringIO("Prices are net\n"))
+    taught(call, "-", "--kind", "definition")
+    assert len(recalled(call, "prices")) == 3
+    assert recalled(call, "prices", "--kind", "definition") == ["Prices are net"]
+    assert recalled(call, "prices", "--limit", "1")
+    plain = call("recall", "money")
+    assert "fact  Money needs rounding" in plain.out
+    assert "words alone" in call("recall", "prices", "--explain").err
+    assert "nothing is known" in call("recall", "zebra").err
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("remember", "  "), "cannot be kept"),
+        (("remember", "x" * 1_000_001), "cannot be kept"),
+        (("remember", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"), "looks like a secret"),
+        (("remember", "x", "--kind", "zebra"), "invalid choice"),
+        (("recall", " "), "query is empty"),
+        (("recall", "x", "--limit", "0"), "--limit is 0"),
+        (("memory", "forget", "abc"), "no live item has the id 'abc'"),
+        (("memory", "return-to", "never"), "no mark"),
+        (("memory", "import", "/nowhere/x"), "cannot open"),
+        (("memory", "restore", "/nowhere/x"), "no back-up"),
+        (("memory",), "required"),
+    ],
+)
+def test_wrong_input_is_told(call: Call, args: tuple[str, ...], says: str) -> None:
+    ended = call(*args)
+    assert (ended.code, says in ended.err) == (2, True), ended.err
+    assert ended.out == ""
+
+
+def test_errors_are_one_object_for_programs(call: Call) -> None:
+    ended = call("recall", " ", "--json")
+    assert ended.result["exit_code"] == 2
+
+
+def test_an_item_is_taken_back_and_its_history_stays(call: Call) -> None:
+    one, other = taught(call, "Prices are in cents"), taught(call, "Prices are net")
+    assert call("memory", "forget", one[:8], "--reason", "wrong").code == 0
+    assert recalled(call, "prices") == ["Prices are net"]
+    steps = call("memory", "history", one, "--json").result["history"]
+    assert [step["op"] for step in steps] == ["put", "forget"]
+    assert "Prices are net" in call("memory", "history", other[:8]).out
+    assert "begin with" in call("memory", "forget", "").err or one[:1] != other[:1]
+
+
+def test_a_day_is_taken_back_by_returning_to_a_mark(call: Call) -> None:
+    taught(call, "Prices are in cents")
+    assert "marked 'before'" in call("memory", "mark", "before").out
+    taught(call, "Prices are in euros")
+    assert call("memory", "return-to", "before", "--json").result["changes"] == 1
+    assert recalled(call, "prices") == ["Prices are in cents"]
+
+
+def test_it_is_exported_imported_backed_up_and_restored(call: Call, tmp_path: Path) -> None:
+    taught(call, "Prices are in cents")
+    lines, copy = str(tmp_path / "all.jsonl"), str(tmp_path / "copy.sqlite")
+    assert call("memory", "export", lines, "--json").result["lines"] == 1
+    assert call("memory", "backup", copy).code == 0
+    taught(call, "Prices are net")
+    assert call("memory", "import", lines, "--json").result["added"] == 0
+    restored = call("memory", "restore", copy, "--json")
+    assert restored.code == 0, restored.err
+    assert Path(restored.result["kept"]).is_file()
+    assert recalled(call, "prices") == ["Prices are in cents"]
+    assert call("memory", "compact", "--purge").code == 0
+
+
+def test_the_index_is_counted_made_anew_and_explains_itself(call: Call) -> None:
+    taught(call, "Prices are in cents")
+    assert "not open" in call("memory", "stats").out
+    rebuilt = call("memory", "rebuild", "--json")
+    assert rebuilt.code == 0, rebuilt.err
+    assert rebuilt.result["index"]["points"] == 1
+    figures = call("memory", "stats", "--json").result
+    assert (figures["journal"]["live"], figures["index"]["pending"]) == (1, 0)
+    assert "1 points of hash-1-384" in call("memory", "stats").out
+    assert call("memory", "verify").out == "the memory is sound\n"
+    table = call("recall", "prices", "--explain")
+    assert ("#1" in table.out, table.err) == (True, "")
+    copy = call("memory", "move", "http://127.0.0.1:1")
+    assert (copy.code, "could not open" in copy.err) == (3, True), copy.err
+
+
+def test_a_damaged_journal_says_how_to_go_on(call: Call, state_home: Path) -> None:
+    taught(call, "Prices are in cents")
+    journal = state_home / "memory" / "journal.sqlite"
+    for beside in journal.parent.glob("journal.sqlite-*"):
+        beside.unlink()
+    journal.write_bytes(b"rubbish" * 1_000)
+    ended = call("recall", "prices")
+    assert (ended.code, "memory restore" in ended.err) == (3, True), ended.err
+
+
+def test_a_taught_rule_is_in_the_next_run_and_in_its_report(
+    run: Run, script: Script, call: Call, project: Path, home: Path, demo: Any
+) -> None:
+    script()
+    assert call("remember", "Always raise DomainError", "--global").code == 0
+    ended = run(demo.task, "--json")
+    assert ended.code == 0, ended.err
+    (rule,) = ended.result["recalled"]
+    assert (rule["text"], rule["why"]) == ("Always raise DomainError", "holds for every task")
+    report = Path(ended.result["report"]).read_text("utf-8")
+    assert "Always raise DomainError" in report and "holds for every task" in report
+    asyncio.run(stop_resident(home))
