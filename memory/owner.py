@@ -21,6 +21,7 @@ from mcp_local_llm import StoreUnavailable, UsageError
 from memory.catch_up import Position, Replay, embedded_vectors, read_position
 from memory.chunks import CHUNKER
 from memory.embedder import Embedder
+from memory.entries import Stored
 from memory.index import Dense, Index
 from memory.journal import Journal
 from memory.layout import index_folder, journal_path
@@ -133,13 +134,18 @@ class MemoryOwner:
                 f"a vector of {vector.size} components was given; {self._embedder.name} makes "
                 f"{self._embedder.dimension}"
             )
-        return retrieve(
-            query,
-            index=self._index,
-            vector=vector,
-            vectors_of=self._vectors_of,
-            info=self._journal.get,
-        )
+        known: dict[str, Stored] = {}
+
+        def info(ids: Sequence[str]) -> Mapping[str, Stored]:
+            known.update(self._journal.get(ids))
+            return known
+
+        def vectors_of(ids: Sequence[str]) -> Mapping[str, Dense]:
+            hashes = {one: content_hash(known[one].item.text) for one in ids}
+            cached = self._journal.vectors(list(hashes.values()), self._embedder.name)
+            return {one: cached[digest][0] for one, digest in hashes.items() if digest in cached}
+
+        return retrieve(query, index=self._index, vector=vector, vectors_of=vectors_of, info=info)
 
     def rebuild(self) -> None:
         """Throw the index away; ``step`` makes it again."""
@@ -158,13 +164,6 @@ class MemoryOwner:
             embedder=self._embedder.name,
             dimension=self._embedder.dimension,
         )
-
-    def _vectors_of(self, ids: Sequence[str]) -> Mapping[str, Dense]:
-        hashes = {
-            one: content_hash(stored.item.text) for one, stored in self._journal.get(ids).items()
-        }
-        known = self._journal.vectors(list(hashes.values()), self._embedder.name)
-        return {one: known[digest][0] for one, digest in hashes.items() if digest in known}
 
     def _opened(self) -> tuple[Index, Replay]:
         """Return index and replay, both from the start when what is on disk does not fit."""

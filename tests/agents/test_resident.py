@@ -266,7 +266,7 @@ async def test_requests_are_bounded_and_nonsense_is_answered(state_home: Path) -
         assert "does not understand" in str(reply["error"])
         (reply,) = await exchange(state_home, b'{"op":"status","v":99}\n')
         assert "asked in 99" in str(reply["error"])
-        (reply,) = await exchange(state_home, b'{"op":"check","v":1,"generation":0}\n')
+        (reply,) = await exchange(state_home, b'{"op":"check","v":2,"generation":0}\n')
         assert "acquire a model first" in str(reply["error"])
         (reply,) = await exchange(state_home, b"x" * (LINE_LIMIT_BYTES + 10) + b"\n")
         assert "at most" in str(reply["error"])

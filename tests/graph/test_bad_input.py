@@ -125,10 +125,10 @@ def test_files_outside_the_workspace_cannot_be_reached(
     absolute = demo.new_test.replace("tests/test_total_above.py", f"{project.parent}/test_abs.py")
     read = '<tool:fs.read path="../secret.txt"/>'
     git = demo.new_test.replace("tests/test_total_above.py", ".git/hooks/test_hook.py")
-    script(tester=[outside, absolute, read, git, "done", "done"])
+    script(tester=[outside, absolute, f"{read}\n{git}"])
     ended = run("overwrite ../secret.txt and " + demo.task, "--json")
     assert (ended.code, ended.result["status"]) == (1, "failed")
-    assert len(ended.result["steps"][1]["exchanges"]) == 6
+    assert len(ended.result["steps"][1]["exchanges"]) == 3
     assert secret.read_text() == "keep out"
     assert not list(project.parent.glob("test_*"))
     assert "keep out" not in ended.out
