@@ -51,7 +51,6 @@ _NEAR_FILE: Final = 0.1  # added when the item is of the file at hand
 _MENTIONS: Final = 0.05  # added when it names the function, an error or a dependency at hand
 _DATED: Final = frozenset(Kind) - {Kind.CODE, Kind.DOCUMENT}
 _NAME: Final = re.compile(r"\w+")
-_NOT_REJECTED: Final = tuple(status for status in Status if status is not Status.REJECTED)
 
 
 class Query(Record):
@@ -115,6 +114,7 @@ class Found(Record):
 
 
 _Place = tuple[int, float]  # rank and score in one ranking
+_Places = dict[str, _Place]
 
 
 @dataclass(slots=True)
@@ -149,21 +149,20 @@ def retrieve(
     """
     profile_name = query.profile or route(query.text, query.context).to
     where = query.where
-    if not where.statuses:
-        where = where.model_copy(update={"statuses": _NOT_REJECTED})
     depth = max(_DEPTH, _PER_RESULT * query.limit)
     meaning = _ranks(index.by_meaning(vector, where, depth))
     asked = sparse_query(query.text)
     named = _ranks(index.by_words(asked, where, depth)) if asked.indices else {}
-    known = info(list(meaning | named))
+    known = info(_likeliest(meaning, named, _PER_RESULT * query.limit))
     scorer = _Scorer(profile_name, query.context, now or datetime.now(UTC))
     candidates = [
         scorer.candidate(stored, meaning.get(item), named.get(item))
         for item, stored in known.items()
-        if stored.state == "live"
+        # Here, not in the index: a filter that nearly all pass makes a search twice as long.
+        if stored.state == "live" and (where.statuses or stored.item.status != Status.REJECTED)
     ]
     candidates.sort(key=_order)
-    distinct = _distinct(candidates[: _PER_RESULT * query.limit], vectors_of)
+    distinct = _distinct(candidates, vectors_of)
     chosen = _shared_out(distinct, scorer.profile, query.limit)
     return tuple(scorer.found(one) for one in chosen)
 
@@ -177,7 +176,16 @@ def fuse(rankings: Sequence[tuple[float, int | None]]) -> float:
     return sum(w / (RANK_CONSTANT + rank) for w, rank in rankings if rank is not None) / best
 
 
-def _ranks(hits: Sequence[Hit]) -> dict[str, _Place]:
+def _likeliest(meaning: _Places, named: _Places, limit: int) -> list[str]:
+    """Return the items worth reading: reading all that either ranking holds takes twice as long."""
+
+    def fused(item: str) -> float:
+        return fuse([(1.0, place and place[0]) for place in (meaning.get(item), named.get(item))])
+
+    return sorted(meaning | named, key=lambda item: (-fused(item), item))[:limit]
+
+
+def _ranks(hits: Sequence[Hit]) -> _Places:
     return {hit.item: (rank, hit.score) for rank, hit in enumerate(hits, 1)}
 
 
