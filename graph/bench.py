@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +23,12 @@ from agents.home import state_home
 from agents.profiles import ModelConfig
 from agents.serving import open_model
 from agents.weights import EMBEDDED_WEIGHTS, materialize
-from graph import bench_memory
+from graph import bench_engines, bench_index
+from graph.bench_owner import owner_figures
+from graph.bench_retrieval import measure_retrieval
 from graph.crew import NODES, build_graph
 from graph.demo import TASK, make_repository
+from graph.figures import Figure, show
 from graph.runner import open_checkpoints
 from graph.runs import RunRequest, RunStore, now
 from graph.settings import load_settings
@@ -71,38 +73,48 @@ _REPLIES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row: what, its value with the unit, and the aim where there is one."""
-
-    name: str
-    value: str
-    aim: str = ""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure everything and print a table; exit codes as everywhere."""
+    """Measure and print a table; exit codes as everywhere."""
     parser = argparse.ArgumentParser(prog="mcp-local-llm bench", description="Print speed figures.")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    parser.add_argument("section", nargs="?", choices=["memory"], help="the index beside others")
+    parser.add_argument(
+        "section",
+        nargs="?",
+        choices=[*_SECTIONS, "engines"],
+        help="measure this alone; engines compares the index with others and takes many minutes, "
+        "as does retrieval; left out: crew and memory",
+    )
     options = parser.parse_args(argv)
     try:
-        if options.section == "memory":
-            return bench_memory.main(as_json=options.json)
-        figures = asyncio.run(measure())
+        if options.section == "engines":
+            return bench_engines.main(as_json=options.json)
+        chosen = [options.section] if options.section else ["crew", "memory"]
+        show([figure for name in chosen for figure in _SECTIONS[name]()], as_json=options.json)
     except LocalLLMError as error:
         sys.stderr.write(f"mcp-local-llm bench: {error}\n")
         return error.exit_code
-    if options.json:
-        rows = [{"name": f.name, "value": f.value, "aim": f.aim} for f in figures]
-        sys.stdout.write(json.dumps({"figures": rows}) + "\n")
-    else:
-        show(figures)
     return 0
 
 
+def _memory() -> list[Figure]:
+    return [bench_index.append_time(), *asyncio.run(owner_figures()), *bench_index.measured()]
+
+
+def _retrieval() -> list[Figure]:
+    from memory.minilm import MiniLM
+
+    return measure_retrieval(MiniLM.resolve(threads=1)).figures()
+
+
+_SECTIONS: Final[dict[str, Callable[[], list[Figure]]]] = {
+    "crew": lambda: asyncio.run(measure()),
+    "memory": _memory,
+    "retrieval": _retrieval,
+}
+
+
 async def measure() -> list[Figure]:
-    """Return all figures; takes about a minute on two cores."""
+    """Return the crew's figures; takes about a minute on two cores."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         figures, state = await measure_alone(folder)
@@ -252,14 +264,3 @@ async def _bare(model: ChatModel, messages: Sequence[Message]) -> float:
         if message.role == "assistant":
             await model.complete(messages[:index], max_tokens=512)
     return time.perf_counter() - began
-
-
-def show(figures: Sequence[Figure]) -> None:
-    """Print ``figures`` as a table on stdout."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("figure", "measured", "aim")
-    for figure in figures:
-        table.add_row(figure.name, figure.value, figure.aim)
-    Console().print(table)

@@ -7,9 +7,11 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+from graph.figures import Figure
 from memory.journal import Journal
+from memory.records import Item
 from tools.indexing import index_folder
 from tools.process import probe, scrubbed_env
 
@@ -18,15 +20,7 @@ _REPEATS: Final = 7
 _PER_FOLDER: Final = 25
 
 
-class Row(NamedTuple):
-    """One figure: what, its value with the unit, and the aim where there is one."""
-
-    name: str
-    value: str
-    aim: str = ""
-
-
-def measured(files: int = FILES) -> list[Row]:
+def measured(files: int = FILES) -> list[Figure]:
     """Return how long indexing takes: everything new, one file changed, nothing changed.
 
     Measured inside the process, as the command does it: finding the files with git, looking at
@@ -43,10 +37,27 @@ def measured(files: int = FILES) -> list[Row]:
             one = _timed(repository, journal)
     worst = f"worst {max(unchanged):.3f}"
     return [
-        Row(f"index {files} files, unchanged", _s(statistics.median(unchanged), worst), "<= 0.3 s"),
-        Row(f"index {files} files, one changed", _s(one)),
-        Row(f"index {files} files, all new", _s(first, f"{files / first:.0f} files/s")),
+        Figure(
+            f"index {files} files, unchanged", _s(statistics.median(unchanged), worst), "<= 0.3 s"
+        ),
+        Figure(f"index {files} files, one changed", _s(one)),
+        Figure(f"index {files} files, all new", _s(first, f"{files / first:.0f} files/s")),
     ]
+
+
+def append_time(repeats: int = 300) -> Figure:
+    """Return how long the journal takes to keep one item, on the disk of temporary files."""
+    times = []
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-journal-") as name,
+        Journal(Path(name) / "journal.sqlite") as journal,
+    ):
+        for number in range(repeats):
+            item = Item(text=f"note {number}: prices are net")
+            began = time.perf_counter()
+            journal.put(item)
+            times.append(time.perf_counter() - began)
+    return Figure("journal, one item", f"{statistics.median(times) * 1e3:.2f} ms", "<= 0.3 ms")
 
 
 def _s(seconds: float, more: str = "") -> str:

@@ -17,6 +17,7 @@ from agents.lease import ask_resident, start_resident, stop_resident
 from agents.memory_host import EMBEDDER_VARIABLE
 from agents.protocol import Search, pack
 from agents.shared_memory import SharedMemory, tend_index
+from graph.figures import Figure
 from mcp_local_llm import StoreUnavailable
 from memory.embedder import normalized
 from memory.records import Item, OwnerStatus, Where
@@ -32,11 +33,8 @@ _COLD: Final = 5
 _LIMIT_S: Final = 300.0
 _TOPICS: Final = ("cart", "invoice", "price", "user", "login", "cache", "queue", "report", "index")
 
-Row = tuple[str, str, str]
-"""What was measured, its value with the unit, and the aim."""
 
-
-async def owner_rows(points: int = POINTS, embedder: str = "") -> list[Row]:
+async def owner_figures(points: int = POINTS, embedder: str = "") -> list[Figure]:
     """Return the figures with ``points`` items, in a folder of their own; takes minutes.
 
     ``embedder`` is what ``EMBEDDER_VARIABLE`` says; by default the installed model.
@@ -58,12 +56,14 @@ async def owner_rows(points: int = POINTS, embedder: str = "") -> list[Row]:
         finally:
             await stop_resident(home)
     return [
-        ("recall, cold", _seconds(cold), "<= 1 s"),
-        (f"index {points} items with vectors", f"{points / indexing:.0f} items/s", ""),
-        (f"recall through the socket, vector given, {points} items", _ms(anywhere), "<= 6 ms"),
-        ("the same in one of ten projects", _ms(socket), "<= 6 ms"),
-        ("recall with embedding", _ms(whole), "<= 50 ms"),
-        ("taught to recalled", _ms(taught), "< 1 s"),
+        Figure("recall, cold", _seconds(cold), "<= 1 s"),
+        Figure(f"index {points} items with vectors", f"{points / indexing:.0f} items/s", ""),
+        Figure(
+            f"recall through the socket, vector given, {points} items", _ms(anywhere), "<= 6 ms"
+        ),
+        Figure("the same in one of ten projects", _ms(socket), "<= 6 ms"),
+        Figure("recall with embedding", _ms(whole), "<= 50 ms"),
+        Figure("taught to recalled", _ms(taught), "< 1 s"),
     ]
 
 

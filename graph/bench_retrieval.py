@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.figures import Figure
 from memory.catch_up import Position, Replay, embedded_vectors
 from memory.chunks import CHUNKER, Chunk, chunks
 from memory.edge_index import EdgeIndex
@@ -73,11 +74,11 @@ class Scores:
         low, high = np.percentile(difference[drawn].mean(axis=1), [2.5, 97.5])
         return float(difference.mean()), float(low), float(high)
 
-    def rows(self) -> list[tuple[str, str]]:
-        """Return what was measured as (name, value), one row per method and one for the gain."""
+    def figures(self) -> list[Figure]:
+        """Return what was measured: one figure per method and one for the gain."""
         count = len(self.ranks["dense"])
         rows = [
-            (
+            Figure(
                 f"retrieval, {method}: R@1 / 5 / 10",
                 " / ".join(f"{self.recall(method, cut):.3f}" for cut in CUTS),
             )
@@ -85,7 +86,7 @@ class Scores:
         ]
         gain, low, high = self.gain()
         name = f"hybrid over dense, R@5, {self.functions} functions, {count} questions"
-        return [*rows, (name, f"{gain:+.3f} ({low:+.3f} to {high:+.3f})")]
+        return [*rows, Figure(name, f"{gain:+.3f} ({low:+.3f} to {high:+.3f})", "> 0")]
 
 
 def _within(ranks: NDArray[np.int64], cut: int) -> NDArray[np.bool_]:

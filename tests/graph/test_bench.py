@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from graph.bench import Figure, main, measure_alone, show
+from graph.bench import main, measure_alone
 from graph.crew import NODES
+from graph.figures import Figure, show
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def test_the_whole_chain_is_measured_for_each_method(tmp_path: Path) -> None:
     scores = measure_retrieval(HashEmbedder(), sources=library(tmp_path))
     assert scores.functions == 7
     assert all(scores.recall(method, 10) == 1 for method in METHODS)
-    names = [name for name, _ in scores.rows()]
+    names = [figure.name for figure in scores.figures()]
     assert names[-1] == "hybrid over dense, R@5, 7 functions, 2 questions"
 
 

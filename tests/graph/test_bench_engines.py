@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from graph.bench_memory import Row, compared, measure, show
+from graph.bench_engines import Row, compared, measure, show
 
 POINTS = 220
 

@@ -1,4 +1,4 @@
-"""``mcp-local-llm bench memory``: the index beside others, on the same vectors in the same run.
+"""``mcp-local-llm bench engines``: the index beside others, on the same vectors in the same run.
 
 Compared are the embedded index, qdrant-client's local mode on disk, FAISS's flat index where the
 extra ``bench`` is installed, and a NumPy product as the floor. All search exactly, so all must find
