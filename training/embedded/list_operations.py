@@ -1,4 +1,4 @@
-"""Operations on a list of integers: filters, reducers, orders, maps, and filters before the rest.
+"""Operations on a list of integers: filters, reducers, orders, maps, and a filter before a reducer.
 
 All examples share one shape: 5, 2, 9 and 6 on the side that passes a filter. Their first, largest,
 smallest and last all differ, so a test tells the reducers apart, and the small model has one
@@ -13,6 +13,7 @@ from typing import Final
 
 from training.embedded.behaviour import LIST, Behaviour, wrapped
 
+_AFTER_FILTERS: Final = 4  # sum, count, max and min
 _LARGE: Final = 1000  # stands for {k} where only order and divisibility among terms matter
 _THAT: Final = "[|that are |which are ]"
 _ITEMS: Final = "[items|values|numbers|elements|entries]"
@@ -20,7 +21,6 @@ _NOUNS: Final = (f"the {_ITEMS}", f"the {_ITEMS} [of|in] {{p}}", f"[|all ]{_ITEM
 _PLAIN: Final = ("5", "2", "9", "6")
 _SIGNED: Final = ("5", "-5", "0", "2", "-2", "9", "-9", "6", "-6")
 _PARITY: Final = ("5", "4", "9", "8", "3", "2", "7", "6")
-_MULTIPLES: Final = ("5 * {k}", "{k} + 1", "2 * {k}", "9 * {k}", "6 * {k}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +78,6 @@ FILTERS: Final = (
         "less than",
         "[less than|below|smaller than|under|lower than] {k}",
     ),
-    _compared(
-        "ge",
-        ">=",
-        "at least",
-        "[at least {k}|{k} or more|{k} or greater]",
-    ),
-    _compared(
-        "le",
-        "<=",
-        "at most",
-        "[at most {k}|{k} or less|{k} or smaller]",
-    ),
-    _compared(
-        "ne",
-        "!=",
-        "not equal to",
-        "[not equal to|different from|other than|unequal to] {k}",
-    ),
     Filter(
         "even",
         "x % 2 == 0",
@@ -142,14 +124,6 @@ FILTERS: Final = (
         ),
         _SIGNED,
         5,
-    ),
-    Filter(
-        "div",
-        "x % {k} == 0",
-        "items divisible by {k}",
-        ("{items} " + _THAT + "[divisible by|multiples of|a multiple of] {k}",),
-        _MULTIPLES,
-        3,
     ),
 )
 
@@ -365,24 +339,14 @@ def _filtered(chosen: Filter) -> list[Behaviour]:
             _listed(short), _listed(passing), ("filter",),
         )
     ]  # fmt: skip
-    for step in (*_REDUCERS, *_ORDERS):
+    for step in _REDUCERS[:_AFTER_FILTERS]:
         terms = short if step.name in {"sum", "count"} else chosen.terms
-        pattern = "reduce" if step in _REDUCERS else "order"
         code = step.code.replace("{gen}", kept).replace("{seq}", f"[{kept}]")
         made.append(
             Behaviour(
                 LIST, (chosen.name, step.name), _worded(step, chosen.canonical),
                 wrapped(step.phrases, nouns), code, step.returns, _listed(terms),
-                _result(step, chosen.passing(terms)), ("filter", pattern),
-            )
-        )  # fmt: skip
-    for step in _MAPS:
-        each = f"{step.code.replace('{v}', 'x')} for x in {{p}} if {chosen.condition}"
-        made.append(
-            Behaviour(
-                LIST, (chosen.name, step.name), _worded(step, chosen.canonical),
-                wrapped(step.phrases, nouns), f"[{each}]", "list[int]", _listed(short),
-                _listed([_mapped(step, term) for term in passing]), ("filter", "map"),
+                _result(step, chosen.passing(terms)), ("filter", "reduce"),
             )
         )  # fmt: skip
     return made
