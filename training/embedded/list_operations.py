@@ -1,8 +1,7 @@
 """Operations on a list of integers: filters, reducers, orders, maps, and a filter before a reducer.
 
-All examples share one shape: 5, 2, 9 and 6 on the side that passes a filter. Their first, largest,
-smallest and last all differ, so a test tells the reducers apart, and the small model has one
-pattern to learn instead of one per filter.
+All filters share one example: two items that pass and some that don't, whatever follows the filter.
+So the small model has one pattern to learn, also for compositions that it never saw.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ _THAT: Final = "[|that are |which are ]"
 _ITEMS: Final = "[items|values|numbers|elements|entries]"
 _NOUNS: Final = (f"the {_ITEMS}", f"the {_ITEMS} [of|in] {{p}}", f"[|all ]{_ITEMS} [of|in] {{p}}")
 _PLAIN: Final = ("5", "2", "9", "6")
-_SIGNED: Final = ("5", "-5", "0", "2", "-2", "9", "-9", "6", "-6")
-_PARITY: Final = ("5", "4", "9", "8", "3", "2", "7", "6")
+_SIGNED: Final = ("5", "-5", "0", "3", "-3")
+_PARITY: Final = ("5", "4", "9", "8")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A condition on the items of a list.
 
-    ``terms`` are an example's items as source text; its first ``short`` hold two that pass, all of
-    them at least four.
+    ``terms`` are an example's items as source text. Two of them pass, so that sum, number, largest
+    and smallest of these all differ.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Filter:
     canonical: str
     phrases: tuple[str, ...]
     terms: tuple[str, ...]
-    short: int
 
     def passing(self, terms: Sequence[str]) -> list[str]:
         """Return those of ``terms`` that satisfy the condition."""
@@ -62,7 +60,7 @@ def _around_k() -> tuple[str, ...]:
 
 def _compared(name: str, sign: str, canonical: str, words: str) -> Filter:
     phrases = (f"{{items}} {_THAT}{words}",)
-    return Filter(name, f"x {sign} {{k}}", f"items {canonical} {{k}}", phrases, _around_k(), 5)
+    return Filter(name, f"x {sign} {{k}}", f"items {canonical} {{k}}", phrases, _around_k())
 
 
 FILTERS: Final = (
@@ -88,7 +86,6 @@ FILTERS: Final = (
             "{items} [divisible by|that are multiples of] two",
         ),
         _PARITY,
-        4,
     ),
     Filter(
         "odd",
@@ -99,7 +96,6 @@ FILTERS: Final = (
             "{items} [that are|which are] odd",
         ),
         _PARITY,
-        4,
     ),
     Filter(
         "pos",
@@ -111,7 +107,6 @@ FILTERS: Final = (
             "{items} [greater than|above] zero",
         ),
         _SIGNED,
-        5,
     ),
     Filter(
         "neg",
@@ -123,7 +118,6 @@ FILTERS: Final = (
             "{items} [less than|below] zero",
         ),
         _SIGNED,
-        5,
     ),
 )
 
@@ -331,22 +325,20 @@ def _map_and_sum(step: _Step) -> list[Behaviour]:
 def _filtered(chosen: Filter) -> list[Behaviour]:
     kept = f"x for x in {{p}} if {chosen.condition}"
     nouns = _nouns(chosen.phrases)
-    short = chosen.terms[: chosen.short]
-    passing = chosen.passing(short)
+    passing = chosen.passing(chosen.terms)
     made = [
         Behaviour(
             LIST, (chosen.name,), chosen.canonical, nouns, f"[{kept}]", "list[int]",
-            _listed(short), _listed(passing), ("filter",),
+            _listed(chosen.terms), _listed(passing), ("filter",),
         )
     ]  # fmt: skip
     for step in _REDUCERS[:_AFTER_FILTERS]:
-        terms = short if step.name in {"sum", "count"} else chosen.terms
         code = step.code.replace("{gen}", kept).replace("{seq}", f"[{kept}]")
         made.append(
             Behaviour(
                 LIST, (chosen.name, step.name), _worded(step, chosen.canonical),
-                wrapped(step.phrases, nouns), code, step.returns, _listed(terms),
-                _result(step, chosen.passing(terms)), ("filter", "reduce"),
+                wrapped(step.phrases, nouns), code, step.returns, _listed(chosen.terms),
+                _result(step, passing), ("filter", "reduce"),
             )
         )  # fmt: skip
     return made
