@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 import prompts
 from agents.budget import Part, Priority, assemble
 from memory.records import PreservationTag, Record
+from memory.router import RuntimeContext
 
 MAX_FILE_BYTES: Final = 200_000  # a larger file never fits a local model's window
 _MAX_SCANNED: Final = 5_000
@@ -22,6 +23,7 @@ _SKIPPED: Final = {"__pycache__", "node_modules", "venv", "build", "dist"}
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH: Final = re.compile(r"[\w./\\-]+")
 _DEFINED: Final = re.compile(r"^\s*(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
+_IMPORTED: Final = re.compile(r"^\s*(?:from|import)\s+(\w+)", re.MULTILINE)
 # What a mention is worth; a file is as relevant as its best mention.
 _BY_PATH, _BY_NAME, _BY_SYMBOL, _BY_MODULE = 4, 3, 2, 1
 
@@ -167,6 +169,14 @@ def recalled_files(paths: Iterable[str], workspace: Path) -> tuple[BriefFile, ..
     here = set(workspace_files(workspace))
     texts = {path: _readable(workspace / path) for path in paths if path in here}
     return tuple(_shown(path, text) for path, text in texts.items() if text is not None)
+
+
+def at_hand(files: Sequence[BriefFile], errors: Iterable[str] = ()) -> RuntimeContext:
+    """Return what a search of the memory should prefer: the first file, Python imports, errors."""
+    imported = {name: None for file in files for name in _IMPORTED.findall(file.text)}
+    return RuntimeContext(
+        file=files[0].path if files else "", errors=tuple(errors), dependencies=tuple(imported)
+    )
 
 
 def _shown(path: str, text: str) -> BriefFile:

@@ -33,6 +33,7 @@ from agents.protocol import (
 )
 from agents.server import end_orphans
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
+from memory.place import key_variable
 from tools.process import Spawned, scrubbed_env, spawn_detached
 
 _IDLE_TIMEOUT_S: Final = 600.0
@@ -297,13 +298,14 @@ async def _connect_or_start(home: Path, idle_timeout_s: float) -> Connection:
 
 def _start_resident(home: Path, idle_timeout_s: float, *options: str) -> Spawned:
     argv = [sys.executable, "-P", "-c", _boot(), "--home", str(home)]
+    passed = (*_MODEL_VARIABLES, key_variable(home / "memory"))
     try:
         private_folder(home / "logs")
         return spawn_detached(
             [*argv, "--idle-timeout-s", str(idle_timeout_s), *options],
             cwd=home,
             log=Path(_log(home)),
-            env=scrubbed_env({k: v for k in _MODEL_VARIABLES if (v := os.environ.get(k))}),
+            env=scrubbed_env({k: v for k in passed if (v := os.environ.get(k))}),
         )
     except OSError as error:
         raise StoreUnavailable(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -49,13 +50,20 @@ class MemoryHost:
     """Opens the memory of ``folder`` on the first request and keeps its index up to date.
 
     While it opens, searches are answered at once with the state ``starting``; when it cannot be
-    opened, with ``failed`` and the reason, and it is tried again after half a minute.
+    opened, with ``failed`` and the reason, and it is tried again after ``retry_s``.
     """
 
-    def __init__(self, folder: Path, embedder: Callable[[], Embedder] = open_embedder) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        embedder: Callable[[], Embedder] = open_embedder,
+        *,
+        retry_s: float = _RETRY_S,
+    ) -> None:
         """Prepare; nothing is opened yet."""
         self._folder = folder
-        self._embedder = embedder
+        self._retry_s = retry_s
+        self._embedder = cache(embedder)  # a server that comes and goes costs no model's loading
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._handover = threading.Lock()
@@ -75,7 +83,7 @@ class MemoryHost:
 
     def open(self) -> None:
         """Begin to open the memory, unless that is done or has just failed."""
-        recently = self._state.state == "failed" and time.monotonic() - self._ended < _RETRY_S
+        recently = self._state.state == "failed" and time.monotonic() - self._ended < self._retry_s
         if self._is_running or recently:
             return
         self._leaving.clear()
@@ -84,10 +92,9 @@ class MemoryHost:
         self._thread.start()
 
     async def answer(self, request: Search | Tend) -> Reply:
-        """Return the reply to ``request``.
+        """Return the reply to ``request``; where journal or index fail, its state says so.
 
         Raises:
-            StoreUnavailable: journal or index fail.
             UsageError: the request makes no sense.
         """
         if isinstance(request, Tend) and request.what == "release":
@@ -106,6 +113,7 @@ class MemoryHost:
         self._leaving.set()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+        self._state = OwnerStatus(state="starting")  # also after a failure: what stands may differ
 
     def _run(self) -> None:
         ended = OwnerStatus(state="failed", problem="the memory's thread broke; see the log")
@@ -145,7 +153,7 @@ def _do(owner: MemoryOwner, job: _Job) -> None:
     try:
         done.set_result(_answer(owner, request))
     except StoreUnavailable as error:
-        done.set_exception(error)
+        done.set_result(Reply(memory=OwnerStatus(state="failed", problem=str(error))))
         raise  # open everything anew
     except LocalLLMError as error:
         done.set_exception(error)

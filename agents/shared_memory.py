@@ -21,8 +21,9 @@ from memory.entries import Stored
 from memory.index import Dense, Hit
 from memory.journal import Journal
 from memory.layout import journal_path
-from memory.records import Insight, Item, Kind, OwnerStatus, Provenance, Recalled, Where
+from memory.records import Insight, Item, Kind, OwnerStatus, Provenance, Recalled, Status, Where
 from memory.retrieval import Found, Query
+from memory.router import NOTHING_AT_HAND, RuntimeContext
 from memory.secrets import refuse_secrets
 from memory.sparse import words
 
@@ -41,6 +42,7 @@ TOLD: Final = (
 )
 """What a role may be told as a rule; code and documents are found by ``search_code``."""
 
+_LONG, _MANY = 300, 20  # characters and pieces of what is at hand
 _TEND_S: Final = 60.0  # a step of indexing may be under way
 _SPARE: Final = 4  # word hits per place, since those that the index knows are left out
 _FLOOR: Final = 0.25  # cosine below which a text that shares no word is about something else
@@ -67,6 +69,17 @@ class Remembered:
     def why(self) -> str:
         """The reasons in one line."""
         return self.found.why.line() if self.found else "shares words with the question"
+
+    @property
+    def is_near(self) -> bool:
+        """Whether its meaning is near; a search answers however little anything has to do."""
+        meaning = self.found.why.meaning if self.found else None
+        return meaning is not None and meaning.score >= _FLOOR
+
+    @property
+    def has_to_do(self) -> bool:
+        """Whether it is near or shares any word with the question."""
+        return self.is_near or self.found is None or self.found.why.words is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +140,12 @@ class SharedMemory:
         """
         for item in items:
             refuse_secrets(item.text)
+            refuse_secrets(item.scope)
         self.journal.put(*items)
 
-    async def recall(self, query: str, *, limit: int = 5) -> tuple[Recalled, ...]:
+    async def recall(
+        self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
+    ) -> tuple[Recalled, ...]:
         """Return up to ``limit`` insights: those that bear on ``query``, then standing rules.
 
         Preferences hold for every task: up to half of the places are theirs, the newest first.
@@ -137,18 +153,20 @@ class SharedMemory:
         where = Where(project=self.project, kinds=TOLD)
         if not query.strip() or not await asyncio.to_thread(self._has_any, where):
             return ()
-        answer = await self.find(Query(text=query, where=where, limit=limit))
+        answer = await self.find(Query(text=query, where=where, limit=limit, context=at_hand))
         bearing = [_recalled(hit) for hit in answer.hits if _bears(query, hit)]
         rules = await asyncio.to_thread(self._standing, [hit.insight for hit in bearing], limit)
         kept = bearing[: limit - min(len(rules), limit // 2)]
         return (*kept, *rules)[:limit]
 
-    async def search_code(self, query: str, *, limit: int) -> tuple[CodeHit, ...]:
+    async def search_code(
+        self, query: str, *, limit: int, at_hand: RuntimeContext = NOTHING_AT_HAND
+    ) -> tuple[CodeHit, ...]:
         """Return up to ``limit`` pieces of indexed files that fit ``query``, best first."""
         where = Where(project=self.project, kinds=(Kind.CODE, Kind.DOCUMENT))
         if not query.strip() or not await asyncio.to_thread(self._has_any, where):
             return ()
-        answer = await self.find(Query(text=query, where=where, limit=limit))
+        answer = await self.find(Query(text=query, where=where, limit=limit, context=at_hand))
         found = (code_hit(hit.stored.item, hit.score) for hit in answer.hits)
         return tuple(hit for hit in found if hit is not None)
 
@@ -160,7 +178,8 @@ class SharedMemory:
         Raises:
             StoreUnavailable: the journal cannot be read.
         """
-        query = query.model_copy(update={"text": query.text[:MAX_QUERY]})
+        cut = {"text": query.text[:MAX_QUERY], "context": _bounded(query.context)}
+        query = query.model_copy(update=cut)
         reply, note = await self._asked(query, vector)
         return await asyncio.to_thread(self._answer, query, reply, note)
 
@@ -183,6 +202,8 @@ class SharedMemory:
                 await asyncio.to_thread(start_resident, self.home)
                 return None, "the index is being opened: found by words alone"
         except (ModelUnavailable, StoreUnavailable) as error:
+            if isinstance(error.__cause__, TimeoutError):
+                return None, "the index is busy, it may be catching up: found by words alone"
             return None, f"the index does not answer ({error}): found by words alone"
         if reply.memory is None or reply.memory.state == "starting":
             return None, "the index is being opened: found by words alone"
@@ -201,7 +222,7 @@ class SharedMemory:
         hits = [
             Remembered(known[hit.item], hit.score, found.get(hit.item))
             for hit in ranked
-            if hit.item in known and known[hit.item].state == "live"
+            if hit.item in known and _is_wanted(known[hit.item], query.where)
         ]
         fresh = [hit for hit in hits if hit.found or hit.stored.seq > applied]
         return Answer(tuple(fresh[: query.limit]), note)
@@ -216,13 +237,30 @@ class SharedMemory:
         return [
             Recalled(insight=_insight(stored), score=0.0, why="holds for every task")
             for stored in newest
-            if stored.item.text not in texts
+            if stored.item.text not in texts and _is_wanted(stored, where)
         ][:limit]
+
+
+def _bounded(context: RuntimeContext) -> RuntimeContext:
+    """Return ``context`` such that it fits a request; an error is told by its last line."""
+    return RuntimeContext(
+        file=context.file[:_LONG],
+        function=context.function[:_LONG],
+        errors=tuple(error.rstrip()[-_LONG:] for error in context.errors[-_MANY:]),
+        slow=tuple(name[:_LONG] for name in context.slow[:_MANY]),
+        dependencies=tuple(name[:_LONG] for name in context.dependencies[:_MANY]),
+    )
 
 
 def _merged(one: Sequence[Hit], other: Sequence[Hit]) -> list[Hit]:
     """Return both in turns, ``one`` first."""
     return [hit for pair in zip_longest(one, other) for hit in pair if hit is not None]
+
+
+def _is_wanted(stored: Stored, where: Where) -> bool:
+    """Say whether an item may be answered with; rejected ones only when they are asked for."""
+    is_rejected = stored.item.status is Status.REJECTED
+    return stored.state == "live" and (bool(where.statuses) or not is_rejected)
 
 
 def _insight(stored: Stored) -> Insight:
@@ -232,9 +270,7 @@ def _insight(stored: Stored) -> Insight:
 
 def _bears(query: str, hit: Remembered) -> bool:
     """Return whether what was found has to do with the question at all: a search always answers."""
-    meaning = hit.found.why.meaning if hit.found else None
-    near = meaning is not None and meaning.score >= _FLOOR
-    return near or bool(_telling(query) & _telling(hit.stored.item.text))
+    return hit.is_near or bool(_telling(query) & _telling(hit.stored.item.text))
 
 
 def _telling(text: str) -> set[str]:

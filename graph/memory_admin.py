@@ -5,21 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
-from graph.memory_cli import here, run_command, short, write_json
+from graph.memory_cli import here, one_item, run_command, short, told
+from graph.memory_index import MOVE_ARGUMENTS, index_line, move, rebuild
 from mcp_local_llm import StoreUnavailable, UsageError
-from memory.records import OwnerStatus
+from memory.records import Status
 
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
-    from memory.entries import Stored
 
-_POLL_S: Final = 0.2
-_OPEN_S: Final = 120.0  # for the embedding model to be loaded
+_TELLING: Final = ("status", "relation", "reason", "name")  # of an operation's payload
 
 Action = Callable[[argparse.Namespace, "SharedMemory"], int]
 
@@ -49,9 +47,16 @@ def _command_parser() -> argparse.ArgumentParser:
     command("verify", "check journal and index; ends with 1 when something is wrong")
     command("history", "show everything that happened to an item", item)
     command("forget", "stop recalling an item; its history stays", item, reason)
-    command("mark", "give the present state a name", name)
+    command("confirm", "say that an item is right; it is preferred slightly", item, reason)
+    command("reject", "say that an item is wrong; it is not recalled any more", item, reason)
+    command(
+        "mark",
+        "give the present state a name; without one, list the names there are",
+        ("name", {"metavar": "NAME", "nargs": "?", "default": ""}),
+    )
     command("return-to", "make what is recalled be as it was at a mark; nothing is erased", name)
-    command("export", "write everything as readable JSON lines", file)
+    out = ("file", {"type": Path, "metavar": "FILE", "help": "- is standard output"})
+    command("export", "write everything as readable JSON lines", out)
     command("import", "read what export wrote", file)
     command("backup", "copy the journal, in use or not", file)
     command("restore", "put a back-up in the journal's place; the replaced one is kept", file)
@@ -63,9 +68,8 @@ def _command_parser() -> argparse.ArgumentParser:
     )
     command(
         "move",
-        "fill a Qdrant server's collection from the journal, or go on doing so",
-        ("url", {"metavar": "URL"}),
-        ("--collection", {"default": "mcp-local-llm", "metavar": "NAME"}),
+        "fill a Qdrant server's collection from the journal and use it from then on",
+        *MOVE_ARGUMENTS,
     )
     return parser
 
@@ -78,26 +82,19 @@ def _dispatched(options: argparse.Namespace) -> int:
         "verify": _verify,
         "history": _history,
         "forget": _forget,
+        "confirm": _confirm,
+        "reject": _reject,
         "mark": _mark,
         "return-to": _return_to,
         "export": _export,
         "import": _import,
         "backup": _backup,
-        "rebuild": _rebuild,
+        "rebuild": rebuild,
         "compact": _compact,
-        "move": _move,
+        "move": move,
     }
     with here() as memory:
         return actions[options.command](options, memory)
-
-
-def _told(options: argparse.Namespace, text: str, **facts: Any) -> int:
-    """Say what was done, as text or as the one JSON object."""
-    if options.json:
-        write_json(facts)
-    else:
-        sys.stdout.write(f"{text}\n")
-    return 0
 
 
 def _stats(options: argparse.Namespace, memory: SharedMemory) -> int:
@@ -105,8 +102,16 @@ def _stats(options: argparse.Namespace, memory: SharedMemory) -> int:
     status = asyncio.run(memory.tend())
     index = status.model_dump(mode="json") if status else None
     lines = [f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in stats.items()]
-    lines.append(f"index: {_index_line(status)}")
-    return _told(options, "\n".join(lines), journal=stats, index=index)
+    place = status.index if status and status.state == "ready" else _named(memory)
+    lines.append(f"index: {place or 'embedded'}: {index_line(status)}")
+    return told(options, "\n".join(lines), journal=stats, server=place or None, index=index)
+
+
+def _named(memory: SharedMemory) -> str:
+    """Return the server that the next opening will use, empty for the embedded index."""
+    from memory.place import read_place
+
+    return str(read_place(memory.home / "memory") or "")
 
 
 def _plain(value: object) -> str:
@@ -115,78 +120,88 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _index_line(status: OwnerStatus | None) -> str:
-    if status is None:
-        return "not open (the first search opens it)"
-    if status.state != "ready":
-        return f"{status.state} {status.problem}".strip()
-    line = f"{status.points} points of {status.embedder}, {status.pending} operations pending"
-    return f"{line}; {status.problem}" if status.problem else line
-
-
 def _verify(options: argparse.Namespace, memory: SharedMemory) -> int:
     problems = list(memory.journal.verify())
     status = asyncio.run(memory.tend())
     if status is not None and status.problem:
         problems.append(f"the index: {status.problem}")
-    _told(options, "\n".join(problems) or "the memory is sound", problems=problems)
+    told(options, "\n".join(problems) or "the memory is sound", problems=problems)
     return 1 if problems else 0
 
 
-def _one(memory: SharedMemory, start: str) -> Stored:
-    """Return the item with the id ``start``, else the only live one whose id begins with that."""
-    if found := memory.journal.get([start]):
-        return found[start]
-    begin = start.lower()
-    found = {one.id: one for one in memory.journal.live() if one.id.startswith(begin)}
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if found:
-        raise UsageError(f"{len(found)} items begin with {start!r}; give more of the id")
-    raise UsageError(
-        f"no live item has the id {start!r}; `mcp-local-llm recall` shows ids, and one that was "
-        "forgotten needs its whole id"
-    )
-
-
 def _history(options: argparse.Namespace, memory: SharedMemory) -> int:
-    stored = _one(memory, options.id)
+    stored = one_item(memory, options.id)
     steps = memory.journal.history(stored.id)
     lines = [
         f"{step.seq}  {step.at:%Y-%m-%d %H:%M:%S}  {step.op}  {step.other[:8]}  "
-        + short(str(step.payload.get("text") or step.payload))
+        + short(str(step.payload.get("text") or _said(step.payload)))
         for step in steps
     ]
     rows = [step.model_dump(mode="json") for step in steps]
-    return _told(options, "\n".join(lines), id=stored.id, state=stored.state, history=rows)
+    shown = "\n".join(line.rstrip() for line in lines)
+    return told(options, shown, id=stored.id, state=stored.state, history=rows)
+
+
+def _said(payload: Mapping[str, object]) -> str:
+    return ", ".join(str(payload[name]) for name in _TELLING if payload.get(name))
 
 
 def _forget(options: argparse.Namespace, memory: SharedMemory) -> int:
-    stored = _one(memory, options.id)
+    stored = one_item(memory, options.id)
     memory.journal.forget(stored.id, options.reason)
-    text = f"forgotten: {short(stored.item.text)}"
-    return _told(options, text, id=stored.id, state="deleted")
+    text = f"forgotten {stored.id[:8]}: {short(stored.item.text)}"
+    return told(options, text, id=stored.id, state="deleted")
+
+
+def _confirm(options: argparse.Namespace, memory: SharedMemory) -> int:
+    return _judged(options, memory, Status.VALIDATED, "confirmed")
+
+
+def _reject(options: argparse.Namespace, memory: SharedMemory) -> int:
+    return _judged(options, memory, Status.REJECTED, "rejected")
+
+
+def _judged(options: argparse.Namespace, memory: SharedMemory, status: Status, done: str) -> int:
+    stored = one_item(memory, options.id)
+    memory.journal.set_status(stored.id, status, options.reason)
+    text = f"{done} {stored.id[:8]}: {short(stored.item.text)}"
+    return told(options, text, id=stored.id, status=status.value)
 
 
 def _mark(options: argparse.Namespace, memory: SharedMemory) -> int:
+    if not options.name:
+        marks = memory.journal.marks()
+        lines = [f"{seq}  {name}" for name, seq in sorted(marks.items(), key=lambda one: one[1])]
+        return told(options, "\n".join(lines) or "there are no marks", marks=marks)
+    moved = options.name in memory.journal.marks()
     seq = memory.journal.mark(options.name)
-    return _told(options, f"marked {options.name!r}", name=options.name, seq=seq)
+    text = f"marked {options.name!r}" + (" anew; it no longer stands for the past" if moved else "")
+    return told(options, text, name=options.name, seq=seq)
 
 
 def _return_to(options: argparse.Namespace, memory: SharedMemory) -> int:
     before = memory.journal.last_seq
     after = memory.journal.return_to(options.name)
     changed = after - before
-    text = f"as it was at {options.name!r}: {changed} changes were made; nothing was erased"
-    return _told(options, text, name=options.name, changes=changed)
+    text = f"as it was at {options.name!r} (changes made: {changed}); nothing was erased"
+    return told(options, text, name=options.name, changes=changed)
 
 
 def _export(options: argparse.Namespace, memory: SharedMemory) -> int:
     from memory.transfer import export
 
-    with _opened(options.file, "wb") as stream:
-        count = export(memory.journal, stream)
-    return _told(options, f"exported {count} lines", lines=count, file=str(options.file))
+    if str(options.file) == "-":
+        export(memory.journal, sys.stdout.buffer)
+        return 0
+    try:
+        with _opened(options.file, "wb") as stream:
+            count = export(memory.journal, stream)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the export to {str(options.file)!r} is not complete ({error.strerror}); free some "
+            "space there, or name another file"
+        ) from error
+    return told(options, f"exported {count} lines", lines=count, file=str(options.file))
 
 
 def _import(options: argparse.Namespace, memory: SharedMemory) -> int:
@@ -195,7 +210,7 @@ def _import(options: argparse.Namespace, memory: SharedMemory) -> int:
     with _opened(options.file, "rb") as stream:
         done = import_(memory.journal, stream)
     text = f"{done.lines} lines were read, {done.added} were new"
-    return _told(options, text, file=str(options.file), **done.model_dump(mode="json"))
+    return told(options, text, file=str(options.file), **done.model_dump(mode="json"))
 
 
 def _opened(path: Path, mode: Literal["rb", "wb"]) -> BinaryIO:
@@ -209,7 +224,7 @@ def _backup(options: argparse.Namespace, memory: SharedMemory) -> int:
     from memory.transfer import backup
 
     backup(memory.journal, options.file)
-    return _told(options, f"backed up to {options.file}", file=str(options.file))
+    return told(options, f"backed up to {options.file}", file=str(options.file))
 
 
 def _restore(options: argparse.Namespace) -> int:
@@ -219,81 +234,16 @@ def _restore(options: argparse.Namespace) -> int:
     from memory.transfer import restore
 
     home = state_home()
+    if not options.file.is_file():  # known before anything is closed for it
+        raise UsageError(f"there is no back-up {str(options.file)!r}")
     asyncio.run(tend_index(home, "release"))  # the next search opens what stands there then
     kept = restore(options.file, journal_path(home / "memory"))
     text = f"restored from {options.file}" + (f"; the old journal is {kept}" if kept else "")
-    return _told(options, text, file=str(options.file), kept=str(kept) if kept else None)
-
-
-def _rebuild(options: argparse.Namespace, memory: SharedMemory) -> int:
-    asyncio.run(_ready(memory))
-    asyncio.run(memory.tend("rebuild"))
-    status = asyncio.run(_caught_up(memory))
-    text = f"the index was made anew: {_index_line(status)}"
-    return _told(options, text, index=status.model_dump(mode="json"))
+    return told(options, text, file=str(options.file), kept=str(kept) if kept else None)
 
 
 def _compact(options: argparse.Namespace, memory: SharedMemory) -> int:
     done = memory.journal.compact(purge=options.purge)
-    text = f"{done.before_bytes} bytes became {done.after_bytes}"
-    return _told(options, text, **done.model_dump(mode="json"))
-
-
-def _move(options: argparse.Namespace, memory: SharedMemory) -> int:
-    from memory.move import move, progress_path
-    from memory.server_index import ServerIndex
-
-    asyncio.run(_ready(memory))
-    status = asyncio.run(_caught_up(memory))
-    target = ServerIndex(options.url, options.collection, status.dimension)
-    moved = move(
-        memory.journal,
-        status.embedder,
-        target,
-        progress_path(memory.home / "memory", options.url, options.collection),
-        report=_progress,
-    )
-    problems = "; ".join(moved.problems)
-    text = f"{moved.items} items are there, {moved.sampled} were searched for"
-    _told(options, f"{text}; {problems}" if problems else text, **moved.model_dump(mode="json"))
-    return 1 if problems else 0
-
-
-def _progress(done: int, last: int) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{done} of {last}")
-
-
-async def _ready(memory: SharedMemory) -> OwnerStatus:
-    """Have the index opened, by a resident process that is started where there is none.
-
-    Raises:
-        StoreUnavailable: it cannot be opened, or not in time.
-    """
-    from agents.lease import start_resident
-
-    deadline = time.monotonic() + _OPEN_S
-    started = False
-    while time.monotonic() < deadline:
-        status = await memory.tend()
-        if status is None and not started:
-            start_resident(memory.home)
-            started = True
-        if status and status.state == "ready":
-            return status
-        if status and status.state == "failed":
-            raise StoreUnavailable(f"the index cannot be opened: {status.problem}")
-        await asyncio.sleep(_POLL_S)
-    log = memory.home / "logs" / "resident.log"
-    raise StoreUnavailable(f"the index was not opened in {_OPEN_S:g} s; see {str(log)!r}")
-
-
-async def _caught_up(memory: SharedMemory) -> OwnerStatus:
-    """Wait until the index shows the whole journal, however long that takes."""
-    while (status := await _ready(memory)).pending:
-        if status.problem:
-            raise StoreUnavailable(status.problem)
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{status.pending} operations to index ")
-        await asyncio.sleep(_POLL_S)
-    return status
+    purged = f", {done.purged} forgotten texts were erased" if options.purge else ""
+    text = f"{done.before_bytes:,} bytes became {done.after_bytes:,}{purged}"
+    return told(options, text, **done.model_dump(mode="json"))

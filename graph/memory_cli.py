@@ -12,44 +12,69 @@ import json
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp_local_llm import LocalLLMError, UsageError
-from memory.records import Item, Kind, Provenance, Where
+from memory.records import MAX_TEXT, Item, Kind, Provenance, Where
 
 if TYPE_CHECKING:
     from agents.shared_memory import Answer, SharedMemory
+    from memory.entries import Stored
+    from memory.retrieval import Query
 
 _RULE: Final = re.compile(
     r"\b(?:always|never|prefer|avoid|don'?t|do not|must(?: not)?|should(?: not)?)\b", re.IGNORECASE
 )
 _SHOWN: Final = 160  # characters of a text in a list
+_KINDS: Final = [kind.value for kind in Kind]
+# The rest is written by indexing and by runs, not said by people.
+_TAUGHT: Final = [kind for kind in _KINDS if kind not in {"document", "code", "episode"}]
 
 
 def remember(argv: Sequence[str]) -> int:
     """Run ``mcp-local-llm remember``."""
     parser = _parser("remember", "Teach one thing; the next run knows it.")
-    parser.add_argument("text", help="what to keep, in your words; - reads standard input")
+    parser.add_argument(
+        "text", nargs="+", help="what to keep, in your words; - reads standard input"
+    )
     parser.add_argument(
         "--kind",
-        choices=[*Kind],
+        choices=_TAUGHT,
         metavar="KIND",
-        help=f"one of {', '.join(Kind)}; by default preference (holds for every task) for what "
+        help=f"one of {', '.join(_TAUGHT)}; by default preference (holds for every task) for what "
         "says always, never, must …, else fact (recalled when it bears on the task)",
     )
     parser.add_argument("--scope", default="", help="a part of the project, such as a folder")
     parser.add_argument("--global", action="store_true", dest="everywhere", help="in all projects")
+    parser.add_argument("--replaces", metavar="ID", help="the item that this is said instead of")
     return run_command(parser, argv, _remember)
 
 
 def recall(argv: Sequence[str]) -> int:
     """Run ``mcp-local-llm recall``."""
     parser = _parser("recall", "Find what is known about something.")
-    parser.add_argument("query", help="a question, words, or a piece of code")
-    parser.add_argument("--kind", action="append", choices=[*Kind], metavar="KIND", default=[])
-    parser.add_argument("--limit", type=int, default=8, metavar="N", help="default: 8")
+    parser.add_argument("query", nargs="+", help="a question, words, or a piece of code")
+    parser.add_argument(
+        "--kind",
+        action="append",
+        choices=_KINDS,
+        metavar="KIND",
+        default=[],
+        help=f"one of {', '.join(_KINDS)}; more than once for several (default: all)",
+    )
+    parser.add_argument("--limit", type=int, default=8, metavar="N", help="1 to 50, default: 8")
     parser.add_argument("--explain", action="store_true", help="say what each place rests on")
+    at_hand = parser.add_argument_group("what is at hand (preferred slightly)")
+    at_hand.add_argument("--file", default="", metavar="PATH", help="the file that is open")
+    at_hand.add_argument("--function", default="", metavar="NAME", help="the function at hand")
+    at_hand.add_argument(
+        "--error", action="append", default=[], metavar="TEXT", help="a recent error, or its trace"
+    )
+    at_hand.add_argument(
+        "--dependency", action="append", default=[], metavar="NAME", help="a package in use"
+    )
     return run_command(parser, argv, _recall)
 
 
@@ -111,27 +136,71 @@ def write_json(value: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
+def told(options: argparse.Namespace, text: str, **facts: Any) -> int:
+    """Say what was done, as text or as the one JSON object, and return the exit code 0."""
+    if options.json:
+        write_json(facts)
+    else:
+        sys.stdout.write(f"{text}\n")
+    return 0
+
+
 def kind_of(text: str) -> Kind:
     """Return what ``text`` is by its wording: a standing rule, or a fact."""
     return Kind.PREFERENCE if _RULE.search(text) else Kind.FACT
 
 
+def one_item(memory: SharedMemory, start: str) -> Stored:
+    """Return the item with the id ``start``, else the only one whose id begins with that.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    found = memory.journal.get(memory.journal.ids(start))
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise UsageError(f"several items have ids that begin with {start!r}; give more of the id")
+    raise UsageError(f"no item has the id {start!r}; `mcp-local-llm recall` shows ids")
+
+
 def _remember(options: argparse.Namespace) -> int:
     with here() as memory:
+        old = one_item(memory, options.replaces) if options.replaces else None
         item = _taught(options, memory.project)
+        if old is not None and (old.state != "live" or old.id == item.id):
+            raise UsageError(
+                f"{old.id[:8]} is {old.state} and says {short(old.item.text)!r}; "
+                "replace a live item by another text"
+            )
         memory.put(item)
+        if old is not None:
+            memory.journal.supersede(old.id, item.id, "said anew")
     if options.json:
         write_json({"id": item.id, "kind": item.kind, "project": item.project})
     else:
         where = "everywhere" if options.everywhere else "in this project"
         when = "for every task" if item.kind is Kind.PREFERENCE else "where it bears on the task"
-        sys.stdout.write(f"remembered {item.id[:8]} as {item.kind}: recalled {where}, {when}\n")
+        instead = f", instead of {old.id[:8]}" if old else ""
+        sys.stdout.write(
+            f"remembered {item.id[:8]} as {item.kind}: recalled {where}, {when}{instead}\n"
+        )
     return 0
 
 
 def _taught(options: argparse.Namespace, project: str) -> Item:
-    text = (sys.stdin.read() if options.text == "-" else options.text).strip()
-    return _item(
+    """Return what was said as an item; ``UsageError`` when it cannot be kept."""
+    text = (sys.stdin.read() if options.text == ["-"] else " ".join(options.text)).strip()
+    if not text:
+        raise UsageError("the text is empty; say what to remember")
+    if len(text) > MAX_TEXT:
+        raise UsageError(
+            f"the text has {len(text):,} characters and {MAX_TEXT:,} can be kept; put it into a "
+            "file of the project and run `mcp-local-llm index`"
+        )
+    if not _is_text(text) or not _is_text(options.scope):
+        raise UsageError("the text is not valid UTF-8; convert it first, or give it in ASCII")
+    return Item(
         kind=Kind(options.kind) if options.kind else kind_of(text),
         text=text,
         project="" if options.everywhere else project,
@@ -140,43 +209,59 @@ def _taught(options: argparse.Namespace, project: str) -> Item:
     )
 
 
-def _item(**fields: Any) -> Item:
-    """Return the item; ``UsageError`` when the text is empty or too long."""
-    from pydantic import ValidationError
+def _is_text(text: str) -> bool:
+    """Say whether ``text`` was read from valid UTF-8: other bytes come as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
-    try:
-        return Item(**fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise UsageError(
-            f"the {first['loc'][0]} cannot be kept ({first['msg']}); give a text between 1 and a "
-            "million characters, or put a longer one into a file and index that"
-        ) from error
+
+def _query(options: argparse.Namespace, project: str) -> Query:
+    """Return what was asked; ``UsageError`` when that makes no sense."""
+    from memory.retrieval import Query
+    from memory.router import RuntimeContext
+
+    text = " ".join(options.query)
+    if not text.strip():
+        raise UsageError("the query is empty; say what to look for")
+    if not _is_text(text):
+        raise UsageError("the query is not valid UTF-8; convert it first, or give it in ASCII")
+    if not 1 <= options.limit <= 50:
+        raise UsageError(f"--limit is {options.limit}; give a number from 1 to 50")
+    return Query(
+        text=text,
+        where=Where(project=project, kinds=tuple(map(Kind, options.kind))),
+        limit=options.limit,
+        context=RuntimeContext(
+            file=options.file and _in_project(options.file),
+            function=options.function,
+            errors=tuple(options.error),
+            dependencies=tuple(options.dependency),
+        ),
+    )
+
+
+def _in_project(file: str) -> str:
+    """Return ``file`` as indexing names it: from the project's root, with ``/``."""
+    from memory.project import project_root
+
+    path, root = Path(file).expanduser().resolve(), project_root(Path.cwd())
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _recall(options: argparse.Namespace) -> int:
-    from memory.retrieval import Query
-
-    if not options.query.strip():
-        raise UsageError("the query is empty; say what to look for")
-    if not 1 <= options.limit <= 50:
-        raise UsageError(f"--limit is {options.limit}; give a number from 1 to 50")
     with here() as memory:
-        where = Where(project=memory.project, kinds=tuple(map(Kind, options.kind)))
-        query = Query(text=options.query, where=where, limit=options.limit)
+        query = _query(options, memory.project)
         answer = asyncio.run(memory.find(query))
+    answer = replace(answer, hits=tuple(hit for hit in answer.hits if hit.has_to_do))
     if options.json:
-        write_json({"query": options.query, "note": answer.note, "hits": _rows(answer)})
+        write_json({"query": query.text, "note": answer.note, "hits": _rows(answer)})
         return 0
     if answer.note:
         sys.stderr.write(f"{answer.note}\n")
-    if options.explain:
-        _explain(answer)
-    else:
-        for hit in answer.hits:
-            sys.stdout.write(
-                f"{hit.stored.id[:8]}  {hit.stored.item.kind}  {short(hit.stored.item.text)}\n"
-            )
+    for hit in answer.hits:
+        stored = hit.stored
+        sys.stdout.write(f"{stored.id[:8]}  {stored.item.kind}  {_line(stored.item)}\n")
+        if options.explain:
+            sys.stdout.write(f"          {hit.score:.3f}  {hit.why}\n")
     if not answer.hits:
         sys.stderr.write("nothing is known about that\n")
     return 0
@@ -194,35 +279,16 @@ def _rows(answer: Answer) -> list[dict[str, Any]]:
     ]
 
 
-def _explain(answer: Answer) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("item", "kind", "text", "score", "meaning", "words", "kind x", "boosts", "copies")
-    for hit in answer.hits:
-        why = hit.found.why if hit.found else None
-        boosts = (
-            " ".join(f"{name} {value:+.0%}" for name, value in why.boosts.items()) if why else ""
-        )
-        table.add_row(
-            hit.stored.id[:8],
-            hit.stored.item.kind,
-            short(hit.stored.item.text),
-            f"{hit.score:.3f}",
-            _ranked(why.meaning if why else None),
-            _ranked(why.words) if why else "alone",
-            f"{why.kind:g}" if why else "",
-            boosts,
-            str(len(why.copies)) if why and why.copies else "",
-        )
-    Console().print(table)
-
-
-def _ranked(ranked: Any) -> str:
-    return f"#{ranked.rank} {ranked.score:.2f} x{ranked.weight:g}" if ranked else "-"
+def _line(item: Item) -> str:
+    """Return ``item`` in one line; what was indexed begins with its place, as editors open it."""
+    path, place = item.data.get("path"), item.provenance.where
+    if isinstance(path, str) and place.startswith(path):
+        return f"{short(place)}  {short(item.text.removeprefix(path))}"
+    return short(item.text)
 
 
 def short(text: str) -> str:
-    """Return ``text`` in one line of bounded length."""
-    line = " ".join(text.split())
+    """Return ``text`` in one line of bounded length, harmless to a terminal."""
+    line = " ".join(text[: 8 * _SHOWN].split())
+    line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"

@@ -13,6 +13,7 @@ from agents.brief import (
     Brief,
     BriefFile,
     BriefRule,
+    at_hand,
     folder_for_tests,
     recalled_files,
     relevant_files,
@@ -69,7 +70,7 @@ class Nodes:
         files, notes = await asyncio.to_thread(relevant_files, task, root)
         if not files:  # the task names none: those that seem to be meant
             files = await self._recalled_files(task, root)
-        known = await self.shop.memory.recall(task, limit=_RECALLED)
+        known = await self.shop.memory.recall(task, limit=_RECALLED, at_hand=at_hand(files))
         rules = tuple(
             BriefRule(id=f"r{number}", text=hit.insight.text, why=hit.why)
             for number, hit in enumerate(known, start=1)

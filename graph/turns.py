@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import prompts
-from agents.brief import workspace_files
+from agents.brief import at_hand, workspace_files
 from agents.chat import Message
 from agents.crew import ROLES, seat
 from agents.loop import Limits, RoleOutcome, Seat, run_turns
@@ -120,7 +120,9 @@ async def tool_context(shop: Workshop, state: RunState) -> ToolContext:
     root = Path(state["tree"].path)
     policy = await shop.policy(state)
     jail = await asyncio.to_thread(Jail, root)
-    return ToolContext(jail=jail, workspace=root, command=policy, memory=shop.memory)
+    files = state["brief"].files if "brief" in state else ()
+    failing = state["tests"].problem if "tests" in state else ()
+    return ToolContext(jail, root, policy, shop.memory, at_hand(files, failing))
 
 
 def _limits(shop: Workshop, state: RunState, model: OpenModel) -> Limits:

@@ -148,9 +148,10 @@ class Replay:
         if item.kind not in _LINKED or len(windows) != 1:
             return
         where = Where(project=item.project, kinds=(item.kind,))
-        for hit in self._index.by_meaning(windows[0], where, _NEIGHBOURS):
-            if hit.score >= NEAR and hit.item != change.id:
-                self._journal.link(change.id, hit.item)
+        hits = self._index.by_meaning(windows[0], where, _NEIGHBOURS)
+        near = [hit.item for hit in hits if hit.score >= NEAR and hit.item != change.id]
+        for other in self._journal.get(near):  # a server may hold other journals' items too
+            self._journal.link(change.id, other)
 
 
 def _point(change: Change, window: int, vector: NDArray[np.float32]) -> Point:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mcp_local_llm import StoreUnavailable
 from memory import points as shape
-from memory.index import Dense, Hit, Point, Sparse
+from memory.index import Dense, Hit, NoRoom, Point, Sparse
 from memory.records import Where
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _MANIFEST: Final = "index.json"
 _SHARD: Final = "shard"
 # The engine writes through memory maps, and a full disk then kills the process (SIGBUS): so it is
 # asked for nothing when less than some batches and one flush would need is free.
-_NEEDED_BYTES: Final = 128 * 1024 * 1024
+_RESERVE_BYTES: Final = 200_000_000
 _NEXT: Final = "run `mcp-local-llm memory rebuild` to make the index anew from the journal"
 
 
@@ -46,8 +46,12 @@ class EdgeIndex:
 
     Raises:
         StoreUnavailable: the folder is of another version or dimension, damaged, or cannot be
-            written, or less than 128 MiB are free. The folder can be deleted and rebuilt.
+            written. The folder can be deleted and rebuilt.
+        NoRoom: less than ``reserve_bytes`` are free.
     """
+
+    reserve_bytes = _RESERVE_BYTES
+    """Free space that opening and writing leave alone; searching needs none."""
 
     def __init__(self, folder: Path, dimension: int) -> None:
         """Open the index in ``folder``, or make it."""
@@ -172,10 +176,10 @@ class EdgeIndex:
     def _room(self) -> None:
         place = next(p for p in (self._folder, *self._folder.absolute().parents) if p.exists())
         free = shutil.disk_usage(place).free
-        if free < _NEEDED_BYTES:
-            raise StoreUnavailable(
-                f"the disk of the index {str(self._folder)!r} has {free >> 20} MiB left and needs "
-                f"{_NEEDED_BYTES >> 20}; free some space, nothing that was remembered is lost"
+        if free < self.reserve_bytes:
+            raise NoRoom(
+                f"indexing waits: {free // 1_000_000} MB are free in {str(self._folder)!r} and "
+                f"{self.reserve_bytes // 1_000_000} MB are kept in reserve; free some space"
             )
 
     def _touch(self) -> None:

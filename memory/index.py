@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mcp_local_llm import StoreUnavailable
 from memory.records import Where
 
 Dense = NDArray[np.float32]  # (dimension,), of length 1
@@ -49,10 +50,15 @@ class Hit:
     score: float
 
 
+class NoRoom(StoreUnavailable):
+    """The disk is too full to write to the index; searching goes on."""
+
+
 class Index(Protocol):
     """Points that can be searched. Methods block and are not safe to call from two threads.
 
-    Every method raises StoreUnavailable when the engine fails.
+    Every method raises StoreUnavailable when the engine fails; those that write raise NoRoom while
+    the disk is too full.
     """
 
     @property

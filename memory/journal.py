@@ -169,6 +169,11 @@ class Journal(Ledger):
         with self.read() as connection:
             return lookup.by_id(connection, ids)
 
+    def ids(self, start: str, limit: int = 2) -> list[str]:
+        """Return up to ``limit`` ids, in any state, that begin with ``start``, in any case."""
+        with self.read() as connection:
+            return lookup.ids_from(connection, start.lower(), limit)
+
     def live(self, where: Where = Where()) -> Iterator[Stored]:  # noqa: B008 - frozen
         """Yield live items, oldest first, in pages: writers are not held up meanwhile."""
         after: int | None = 0

@@ -13,3 +13,8 @@ def journal_path(folder: Path) -> Path:
 def index_folder(folder: Path) -> Path:
     """Return where the index of the memory in ``folder`` is; it may be removed at any time."""
     return folder / "index"
+
+
+def server_path(folder: Path) -> Path:
+    """Return the file that names the Qdrant server of the memory in ``folder``, if it uses one."""
+    return folder / "server.json"

@@ -81,6 +81,12 @@ def by_id(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Store
     return {id: found[id] for id in wanted if id in found}
 
 
+def ids_from(connection: sqlite3.Connection, start: str, limit: int) -> list[str]:
+    """Return the first ids that begin with ``start``; ids are ASCII, so ``~`` ends their range."""
+    query = "SELECT id FROM item WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+    return [id for (id,) in connection.execute(query, (start, start + "~", limit))]
+
+
 def _pages(values: Sequence[str]) -> Iterator[Sequence[str]]:
     return (values[at : at + _PAGE] for at in range(0, len(values), _PAGE))
 

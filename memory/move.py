@@ -61,15 +61,21 @@ def move(
         StoreUnavailable: journal, disk or server fail, or an item has never been embedded.
     """
     source = cached_vectors(journal, model)
-    start = Position(journal=journal.identity, embedder=model, chunker=CHUNKER, layout=_LAYOUT)
-    before = read_position(progress)
-    if before and before.is_like(start) and before.seq <= journal.last_seq and target.count():
-        start = before
+    start = reached(journal, model, target, progress)
     replay = Replay(journal, target, source, path=progress, start=start)
     while replay.step():
         report(replay.applied, journal.last_seq)
     report(replay.applied, journal.last_seq)
     return _verified(journal, source, target, replay.applied)
+
+
+def reached(journal: Journal, model: str, target: Index, progress: Path) -> Position:
+    """Return the position of ``journal`` that ``target`` shows: the start when that is in doubt."""
+    start = Position(journal=journal.identity, embedder=model, chunker=CHUNKER, layout=_LAYOUT)
+    before = read_position(progress)
+    if before and before.is_like(start) and before.seq <= journal.last_seq and target.count():
+        return before
+    return start
 
 
 def _verified(journal: Journal, source: VectorSource, target: Index, until: int) -> Moved:

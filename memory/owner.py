@@ -1,7 +1,8 @@
 """The one process that has the index open: it replays the journal, embeds, and answers searches.
 
 Everything it holds besides the journal is disposable: an index that is damaged, of another version
-or made with another embedding model is thrown away and made again.
+or made with another embedding model is thrown away and made again. What is on a Qdrant server is
+never thrown away: it is written again.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from memory.catch_up import Position, Replay, embedded_vectors, read_position
 from memory.chunks import CHUNKER
 from memory.embedder import Embedder
 from memory.entries import Stored
-from memory.index import Dense, Index
+from memory.index import Dense, Index, NoRoom
 from memory.journal import Journal
 from memory.layout import index_folder, journal_path
+from memory.move import progress_path, reached
+from memory.place import ServerPlace, read_place
 from memory.records import OwnerStatus
 from memory.replay import content_hash
 from memory.retrieval import Found, Query, retrieve
 
 _LOG: Final = structlog.get_logger()
 _LAYOUT: Final = "1"  # of the points; another one means that they are made again
-_RESERVE_BYTES: Final = 200_000_000
-"""Free space that indexing leaves alone: an engine that maps its files dies on a full disk."""
-
 _FEW: Final = 8  # operations that a search can wait for
 
 OpenIndex = Callable[[Path, int], Index]
+OpenServer = Callable[[ServerPlace, int], Index]
 
 
 def open_edge(folder: Path, dimension: int) -> Index:
@@ -46,10 +47,18 @@ def open_edge(folder: Path, dimension: int) -> Index:
     return EdgeIndex(folder, dimension)
 
 
+def open_server(place: ServerPlace, dimension: int) -> Index:
+    """Open the index on a server."""
+    from memory.server_index import open_place
+
+    return open_place(place, dimension)
+
+
 class MemoryOwner:
     """Index and embedder of one memory folder; a context manager, for one thread.
 
-    Another owner of the same folder is refused before it can touch the index.
+    The index is on the server that ``memory.place`` names for the folder, else embedded. Another
+    owner of the same folder is refused before it can touch the index.
     """
 
     def __init__(
@@ -57,21 +66,22 @@ class MemoryOwner:
         folder: Path,
         open_embedder: Callable[[], Embedder],
         open_index: OpenIndex = open_edge,
-        *,
-        reserve_bytes: int = _RESERVE_BYTES,
+        open_server: OpenServer = open_server,
     ) -> None:
         """Open everything; the index is made anew when it does not fit the journal.
 
         Raises:
-            StoreUnavailable: another process owns the folder, or it cannot be used.
+            StoreUnavailable: another process owns the folder, or it or the server cannot be used.
+            UsageError: the server's API key is not where it should be.
             ModelUnavailable: there is no embedding model.
         """
         self._folder = folder
         self._open_index = open_index
-        self._reserve_bytes = reserve_bytes
+        self._open_server = open_server
         self._problem = ""
         with ExitStack() as opened:
             opened.callback(os.close, _locked(folder))
+            self._place = read_place(folder)
             self._journal = opened.enter_context(Journal(journal_path(folder)))
             self._embedder = open_embedder()
             self._source = embedded_vectors(self._journal, self._embedder)
@@ -98,17 +108,13 @@ class MemoryOwner:
         Raises:
             StoreUnavailable: journal or index fail; what was applied before is kept.
         """
-        if not self._replay.pending():
-            return False
-        free = shutil.disk_usage(self._folder).free
-        if free < self._reserve_bytes:
-            self._problem = (
-                f"indexing waits: {free // 1_000_000} MB are free in {str(self._folder)!r} and "
-                f"{self._reserve_bytes // 1_000_000} MB are kept in reserve; free some space"
-            )
+        try:
+            more = self._replay.step()
+        except NoRoom as error:
+            self._problem = str(error)
             return False
         self._problem = ""
-        return self._replay.step()
+        return more
 
     def catch_up(self) -> None:
         """Apply all of the journal's changes."""
@@ -148,9 +154,12 @@ class MemoryOwner:
         return retrieve(query, index=self._index, vector=vector, vectors_of=vectors_of, info=info)
 
     def rebuild(self) -> None:
-        """Throw the index away; ``step`` makes it again."""
+        """Have ``step`` make the index again; the embedded one is thrown away before."""
         self._index.close()
-        self._discard("it was asked for")
+        if self._place is None:
+            self._discard("it was asked for")
+        else:
+            self._progress(self._place).unlink(missing_ok=True)
         self._index, self._replay = self._opened()
 
     def status(self, *, count: bool = True) -> OwnerStatus:
@@ -158,6 +167,7 @@ class MemoryOwner:
         return OwnerStatus(
             state="ready",
             problem=self._problem,
+            index=str(self._place or ""),
             applied=self._replay.applied,
             pending=self._replay.pending(),
             points=self._index.count() if count else 0,
@@ -166,7 +176,29 @@ class MemoryOwner:
         )
 
     def _opened(self) -> tuple[Index, Replay]:
-        """Return index and replay, both from the start when what is on disk does not fit."""
+        """Return index and replay, both from the start when what is there does not fit."""
+        if self._place is None:
+            index, start = self._embedded()
+            path = index_folder(self._folder) / "applied.json"
+        else:
+            index = self._on_server(self._place)
+            path = self._progress(self._place)
+            start = reached(self._journal, self._embedder.name, index, path)
+        source = self._source
+        return index, Replay(self._journal, index, source, path=path, start=start, links=True)
+
+    def _on_server(self, place: ServerPlace) -> Index:
+        try:
+            return self._open_server(place, self._embedder.dimension)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"{error}, or go back with `mcp-local-llm memory move --embedded`"
+            ) from error
+
+    def _progress(self, place: ServerPlace) -> Path:
+        return progress_path(self._folder, place.url, place.collection)
+
+    def _embedded(self) -> tuple[Index, Position]:
         folder = index_folder(self._folder)
         make = self._make()
         position = read_position(folder / "applied.json")
@@ -178,15 +210,7 @@ class MemoryOwner:
                 index = self._tried(folder)
         if index is None or position is None:
             position, index = make, self._created(folder)
-        replay = Replay(
-            self._journal,
-            index,
-            self._source,
-            path=folder / "applied.json",
-            start=position,
-            links=True,
-        )
-        return index, replay
+        return index, position
 
     def _make(self) -> Position:
         return Position(
@@ -208,6 +232,8 @@ class MemoryOwner:
     def _tried(self, folder: Path) -> Index | None:
         try:
             return self._open_index(folder / "shard", self._embedder.dimension)
+        except NoRoom:
+            raise
         except StoreUnavailable as error:
             self._discard(str(error))
             return None

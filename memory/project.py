@@ -14,6 +14,10 @@ def project_id(root: Path) -> str:
     path: the same through a symbolic link, another one for another clone or git worktree, and
     another one after the folder was moved.
     """
-    real = root.resolve()
-    top = next((folder for folder in (real, *real.parents) if (folder / ".git").exists()), real)
-    return hashlib.blake2b(os.fsencode(top), digest_size=8).hexdigest()
+    return hashlib.blake2b(os.fsencode(project_root(root)), digest_size=8).hexdigest()
+
+
+def project_root(folder: Path) -> Path:
+    """Return the real path of the project that ``folder`` lies in (see ``project_id``)."""
+    real = folder.resolve()
+    return next((one for one in (real, *real.parents) if (one / ".git").exists()), real)

@@ -149,7 +149,7 @@ class Where(Record):
 
 
 class OwnerStatus(Record):
-    """How the memory's index is.
+    """How the memory's index is; ``index`` names the server it is on, empty when it is embedded.
 
     ``applied`` is the journal's position it shows, ``pending`` the number of operations after that;
     ``problem`` says why it does not go on.
@@ -157,6 +157,7 @@ class OwnerStatus(Record):
 
     state: Literal["starting", "ready", "failed"]
     problem: str = ""
+    index: str = ""
     applied: int = 0
     pending: int = 0
     points: int = 0

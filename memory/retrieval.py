@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,7 +20,15 @@ from pydantic import Field
 
 from memory.index import Dense, Hit, Index
 from memory.records import Item, Kind, Record, Status, Where
-from memory.router import PROFILES, QueryClass, RetrievalProfile, RuntimeContext, route
+from memory.router import (
+    PROFILES,
+    DocumentClass,
+    QueryClass,
+    RetrievalProfile,
+    RuntimeContext,
+    classify,
+    route,
+)
 from memory.sparse import sparse_query
 
 if TYPE_CHECKING:
@@ -49,6 +58,8 @@ _DOUBTED: Final = 0.1  # taken off an item of no confidence
 _CONFIRMED: Final = 0.05
 _NEAR_FILE: Final = 0.1  # added when the item is of the file at hand
 _MENTIONS: Final = 0.05  # added when it names the function, an error or a dependency at hand
+_FITTING: Final = 0.05  # added when a text is about what the class of question asks for
+_HEAD: Final = 600  # characters of it that tell so: all that may be told by takes milliseconds
 _DATED: Final = frozenset(Kind) - {Kind.CODE, Kind.DOCUMENT}
 _NAME: Final = re.compile(r"\w+")
 
@@ -234,12 +245,21 @@ class _Scorer:
             boosts["recent"] = _RECENT * 0.5 ** (days / _HALF_LIFE_DAYS)
         if item.status is Status.VALIDATED:
             boosts["confirmed"] = _CONFIRMED
-        if self._context.file and _path(item) == self._context.file:
+        if self._context.file and f"/{_path(item)}".endswith(f"/{self._context.file}"):
             boosts["file"] = _NEAR_FILE
+        about = self.profile.about
+        if about and item.kind is not Kind.CODE and _about(item.text[:_HEAD]) is about:
+            boosts[f"about {about}"] = _FITTING
         if any(self._mentions.values()):
             held = _names(item.text)
             boosts |= {name: _MENTIONS for name, asked in self._mentions.items() if asked & held}
         return {name: round(value, 4) for name, value in boosts.items() if abs(value) >= 0.001}
+
+
+@lru_cache(maxsize=10_000)
+def _about(head: str) -> DocumentClass:
+    """Return what a text is about by its ``head``; kept, since the same items are often asked."""
+    return classify(head)
 
 
 def _ranked(place: _Place | None, weight: float) -> Ranked | None:

@@ -36,8 +36,9 @@ class DocumentClass(StrEnum):
 class RuntimeContext(Record):
     """Where the asker is: the file and function at hand, and what has gone wrong lately.
 
-    ``errors`` are messages or tracebacks, newest last; ``slow`` is what was found to be slow;
-    ``dependencies`` are the names of packages in use.
+    ``file`` is a path from the project's root, or the end of one. ``errors`` are messages or
+    tracebacks, newest last; ``slow`` is what was found to be slow; ``dependencies`` are the names
+    of packages in use.
     """
 
     file: str = ""
@@ -47,26 +48,33 @@ class RuntimeContext(Record):
     dependencies: tuple[str, ...] = ()
 
 
+NOTHING_AT_HAND: Final = RuntimeContext()
+
+
 @dataclass(frozen=True, slots=True)
 class RetrievalProfile:
     """How to answer a class of questions.
 
     ``kinds`` weighs items by kind (1 where it names none). ``shares`` is the part of an answer that
-    a kind may fill as long as there is something else to show.
+    a kind may fill as long as there is something else to show. Texts ``about`` that (see
+    :func:`classify`) are preferred.
     """
 
     kinds: Mapping[Kind, float] = field(default_factory=dict)
     shares: Mapping[Kind, float] = field(default_factory=dict)
+    about: DocumentClass | None = None
 
 
 PROFILES: Final[Mapping[QueryClass, RetrievalProfile]] = {
     QueryClass.CODE_GENERATION: RetrievalProfile(
         kinds={Kind.EPISODE: 0.7, Kind.DOCUMENT: 0.85},
         shares={Kind.EPISODE: 0.25, Kind.DOCUMENT: 0.5, Kind.CODE: 0.75},
+        about=DocumentClass.CODE,
     ),
     QueryClass.DEBUGGING: RetrievalProfile(
         kinds={Kind.PREFERENCE: 0.8, Kind.DEFINITION: 0.85, Kind.CONCEPT: 0.85},
         shares={Kind.CODE: 0.75, Kind.DOCUMENT: 0.5},
+        about=DocumentClass.RUNTIME,
     ),
     QueryClass.ARCHITECTURE: RetrievalProfile(
         kinds={Kind.CODE: 0.8, Kind.EPISODE: 0.7},
@@ -144,13 +152,12 @@ _ASKED: Final[Mapping[QueryClass, _Cues]] = {
         1.5 \b(tenan\w+|replica\w*|shard\w*|persist\w*|decided?|decision|rationale|overview)\b
         """),
 }
-_NOTHING: Final = RuntimeContext()
 _CONTEXT_CUE: Final = 1.0
 _THRESHOLD: Final = 1.0  # less than this says nothing
 _ORDER: Final = (QueryClass.DEBUGGING, QueryClass.CODE_GENERATION, QueryClass.ARCHITECTURE)
 
 
-def route(text: str, context: RuntimeContext = _NOTHING) -> Routed:
+def route(text: str, context: RuntimeContext = NOTHING_AT_HAND) -> Routed:
     """Return what the question ``text`` is after.
 
     Recent errors or slow places in ``context`` count for debugging when the question itself leaves

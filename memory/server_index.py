@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mcp_local_llm import StoreUnavailable
 from memory import points as shape
 from memory.index import Dense, Hit, Point, Sparse
+from memory.place import ServerPlace
 from memory.records import Where
 
 if TYPE_CHECKING:
@@ -22,23 +23,29 @@ _TIMEOUT_S: Final = 30
 class ServerIndex:
     """An :class:`memory.index.Index` in one collection for all projects, told apart by a tenant.
 
-    ``server`` is a URL or a client of one's own (for an API key, gRPC, ``":memory:"``). A missing
-    collection is created with ``options``, which go to the client's ``create_collection`` as they
-    are (shards, replicas, quantization, …). One that is there keeps all its settings: it only gets
-    the payload indices it has not got, and must have our two vectors, ``dense`` of this dimension
-    and ``words``.
+    ``server`` is a URL, let in by ``api_key``, or a client of one's own (for gRPC, ``":memory:"``).
+    A missing collection is created with ``options``, which go to the client's
+    ``create_collection`` as they are (shards, replicas, quantization, …). One that is there keeps
+    all its settings: it only gets the payload indices it has not got, and must have our two
+    vectors, ``dense`` of this dimension and ``words``.
 
     Raises:
         StoreUnavailable: the server does not answer or refuses, or the collection does not fit.
     """
 
     def __init__(
-        self, server: str | QdrantClient, collection: str, dimension: int, **options: Any
+        self,
+        server: str | QdrantClient,
+        collection: str,
+        dimension: int,
+        *,
+        api_key: str = "",
+        **options: Any,
     ) -> None:
         """Connect, and create the collection when it is not there."""
         self._collection = collection
         self._dimension = dimension
-        self._client = _connect(server) if isinstance(server, str) else server
+        self._client = _connect(server, api_key) if isinstance(server, str) else server
         with self._server("open"):
             if not self._client.collection_exists(collection):
                 self._create(options)
@@ -156,15 +163,31 @@ class ServerIndex:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise StoreUnavailable(
                 f"could not {doing} the collection {self._collection!r} ({reason}); see that the "
-                "Qdrant server runs and that its URL is right"
+                "Qdrant server runs and that its URL and API key are right"
             ) from error
 
 
-def _connect(url: str) -> QdrantClient:
+def open_place(place: ServerPlace, dimension: int) -> ServerIndex:
+    """Return the index at ``place``, which is created where it is missing.
+
+    Raises:
+        UsageError: the place makes no sense, or its API key is not where it should be.
+        StoreUnavailable: as :class:`ServerIndex`.
+    """
+    place.check()
+    return ServerIndex(
+        place.url, place.collection, dimension, api_key=place.api_key(), **place.options
+    )
+
+
+def _connect(url: str, api_key: str) -> QdrantClient:
     from qdrant_client import QdrantClient
 
+    key = api_key or None
     try:
-        return QdrantClient(url=url, timeout=_TIMEOUT_S, check_compatibility=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a key without https: checked before
+            return QdrantClient(url=url, api_key=key, timeout=_TIMEOUT_S, check_compatibility=False)
     except ValueError as error:
         raise StoreUnavailable(
             f"{url!r} is no URL of a Qdrant server ({error}); write it as http://127.0.0.1:6333"

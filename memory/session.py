@@ -8,6 +8,7 @@ from typing import Protocol
 
 from memory.code import CodeHit
 from memory.records import Insight, Recalled
+from memory.router import NOTHING_AT_HAND, RuntimeContext
 
 _WORD = re.compile(r"[a-z0-9]+")
 
@@ -15,15 +16,22 @@ _WORD = re.compile(r"[a-z0-9]+")
 class Memory(Protocol):
     """What the crew asks of a memory."""
 
-    async def recall(self, query: str, *, limit: int = 5) -> tuple[Recalled, ...]:
-        """Return up to ``limit`` insights that bear on ``query``, best first."""
+    async def recall(
+        self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
+    ) -> tuple[Recalled, ...]:
+        """Return up to ``limit`` insights that bear on ``query``, best first.
+
+        What has to do with what is ``at_hand`` is preferred slightly.
+        """
         ...
 
     async def remember(self, insight: Insight) -> None:
         """Keep ``insight``; the same insight twice is kept once."""
         ...
 
-    async def search_code(self, query: str, *, limit: int) -> tuple[CodeHit, ...]:
+    async def search_code(
+        self, query: str, *, limit: int, at_hand: RuntimeContext = NOTHING_AT_HAND
+    ) -> tuple[CodeHit, ...]:
         """Return up to ``limit`` pieces of indexed files that fit ``query``, best first."""
         ...
 
@@ -41,7 +49,9 @@ class SessionMemory:
 
     insights: list[Insight] = field(default_factory=list)
 
-    async def recall(self, query: str, *, limit: int = 5) -> tuple[Recalled, ...]:
+    async def recall(
+        self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
+    ) -> tuple[Recalled, ...]:
         """Return up to ``limit`` insights that share a word with ``query``, best first."""
         asked = _words(query)
         hits: list[Recalled] = []
@@ -59,6 +69,8 @@ class SessionMemory:
         if insight not in self.insights:
             self.insights.append(insight)
 
-    async def search_code(self, query: str, *, limit: int) -> tuple[CodeHit, ...]:
+    async def search_code(
+        self, query: str, *, limit: int, at_hand: RuntimeContext = NOTHING_AT_HAND
+    ) -> tuple[CodeHit, ...]:
         """Return nothing: no files are indexed here."""
         return ()

@@ -95,7 +95,7 @@ class JournalStore(BaseStore):
     def _put(self, op: PutOp) -> None:
         if op.value is not None:
             item = _item(self._project, op.namespace, op.key, op.value)
-            refuse_secrets(item.text)
+            refuse_secrets(json.dumps(op.value, ensure_ascii=False))
             self._journal.put(item)
         elif found := self._stored(op.namespace, op.key):
             self._journal.forget(found.id, "deleted by a graph")

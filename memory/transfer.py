@@ -69,11 +69,13 @@ def backup(journal: Journal, target: Path) -> None:
     """Write all of ``journal`` to the new file ``target``, and check it; writers go on meanwhile.
 
     Raises:
-        UsageError: ``target`` exists.
+        UsageError: ``target`` exists, or its folder does not.
         StoreUnavailable: it cannot be written, or the journal is not sound.
     """
     if target.exists():
         raise UsageError(f"{str(target)!r} exists already; name a new file for the back-up")
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {str(target.parent)!r}; make it, or name another")
     with _copied(journal.path, target) as (copy, part):
         _refuse_broken(copy, journal.path, "`mcp-local-llm memory verify` says more")
         copy.close()

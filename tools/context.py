@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memory.records import Record
+from memory.router import NOTHING_AT_HAND, RuntimeContext
 from memory.session import Memory
 from tools.jail import Jail
 from tools.wire import ToolCall
@@ -39,6 +40,7 @@ class ToolContext:
     workspace: Path
     command: CommandPolicy
     memory: Memory | None = None
+    at_hand: RuntimeContext = NOTHING_AT_HAND
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ async def memory_recall(call: ToolCall, context: ToolContext) -> str:
     query = attributes(call, ("query",))["query"]
     if context.memory is None:
         return "(there is no memory in this run)"
-    recalled = await context.memory.recall(query)
+    recalled = await context.memory.recall(query, at_hand=context.at_hand)
     return "\n".join(f"- {hit.insight.text}" for hit in recalled) or "(nothing known about it)"
 
 

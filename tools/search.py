@@ -144,7 +144,9 @@ async def search_code(call: ToolCall, context: ToolContext) -> str:
     args = attributes(call, ("query",), ("path",))
     query, rel = args["query"], args["path"] or "."
     by_words = await asyncio.to_thread(_by_words, query, rel, context.jail)
-    hits = await context.memory.search_code(query, limit=_ASKED) if context.memory else ()
+    hits: tuple[CodeHit, ...] = ()
+    if context.memory:
+        hits = await context.memory.search_code(query, limit=_ASKED, at_hand=context.at_hand)
     prefix = (await Place.of(context.workspace)).prefix if hits else ""
     indexed = await asyncio.to_thread(_standing, hits, prefix, rel, context.jail)
     shown = {line.partition("  ")[0]: line for line in (*indexed, *by_words)}  # a place once

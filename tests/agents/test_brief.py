@@ -11,6 +11,7 @@ from agents.brief import (
     Brief,
     BriefFile,
     BriefRule,
+    at_hand,
     fit_brief,
     folder_for_tests,
     is_test_path,
@@ -183,3 +184,14 @@ def test_what_does_not_fit_is_left_out_and_said() -> None:
 def test_a_task_that_fills_the_context_is_refused() -> None:
     with pytest.raises(UsageError, match="shorten the task"):
         fit_brief(Brief(task="word " * 50), 20, lambda text: len(text.split()))
+
+
+def test_what_is_at_hand_is_the_first_file_the_imports_and_the_errors() -> None:
+    files = (
+        BriefFile(path="a.py", module="a", text="import json\nfrom decimal.x import y\n"),
+        BriefFile(path="b.py", module="b", text="  import json\nimportant = 1\n"),
+    )
+    found = at_hand(files, ["ValueError: 1"])
+    assert (found.file, found.dependencies) == ("a.py", ("json", "decimal"))
+    assert found.errors == ("ValueError: 1",)
+    assert at_hand(()).file == ""

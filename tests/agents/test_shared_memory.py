@@ -25,6 +25,7 @@ from memory.layout import index_folder
 from memory.owner import MemoryOwner
 from memory.records import Insight, Item, Kind, OwnerStatus, Where
 from memory.retrieval import Query
+from memory.router import RuntimeContext
 from tools.process import run, scrubbed_env
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,6 +161,19 @@ async def test_a_query_may_bring_its_own_vector(state_home: Path) -> None:
                 )
             with pytest.raises(ModelUnavailable, match="cannot be read"):
                 await ask_resident(state_home, Search(query=Query(text="x"), vector="?"), 30)
+
+
+async def test_what_is_at_hand_reaches_the_index_however_long_it_is(state_home: Path) -> None:
+    here = RuntimeContext(
+        file="x" * 100_000,
+        errors=("y" * 1_000_000 + "\nValueError: cart",) * 100,
+        dependencies=("prices",) * 10_000,
+    )
+    with SharedMemory(state_home, "p", patience_s=PATIENCE_S) as memory:
+        memory.put(told("The cart holds prices"))
+        async with resident_here(state_home):
+            (found,) = await memory.recall("prices", at_hand=here)
+            assert "dependency +5%" in found.why and "error +5%" in found.why
 
 
 async def test_secrets_are_refused(state_home: Path) -> None:

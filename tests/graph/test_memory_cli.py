@@ -75,13 +75,19 @@ def test_what_is_remembered_is_recalled(call: Call, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("remember", "  "), "cannot be kept"),
-        (("remember", "x" * 1_000_001), "cannot be kept"),
+        (("remember", "  "), "text is empty"),
+        (("remember", "x" * 1_000_001), "1,000,001 characters"),
         (("remember", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"), "looks like a secret"),
         (("remember", "x", "--kind", "zebra"), "invalid choice"),
         (("recall", " "), "query is empty"),
         (("recall", "x", "--limit", "0"), "--limit is 0"),
-        (("memory", "forget", "abc"), "no live item has the id 'abc'"),
+        (("remember", "x", "--kind", "code"), "invalid choice: 'code'"),
+        (("remember", "\udcff"), "not valid UTF-8"),
+        (("remember", "x", "--scope", "\udcff"), "not valid UTF-8"),
+        (("remember", "x", "--scope", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"), "a secret"),
+        (("remember", "x", "--replaces", "abc"), "no item has the id 'abc'"),
+        (("recall", "\udcff"), "not valid UTF-8"),
+        (("memory", "forget", "abc"), "no item has the id 'abc'"),
         (("memory", "return-to", "never"), "no mark"),
         (("memory", "import", "/nowhere/x"), "cannot open"),
         (("memory", "restore", "/nowhere/x"), "no back-up"),
@@ -106,7 +112,64 @@ def test_an_item_is_taken_back_and_its_history_stays(call: Call) -> None:
     steps = call("memory", "history", one, "--json").result["history"]
     assert [step["op"] for step in steps] == ["put", "forget"]
     assert "Prices are net" in call("memory", "history", other[:8]).out
-    assert "begin with" in call("memory", "forget", "").err or one[:1] != other[:1]
+    assert "begin with ''" in call("memory", "forget", "").err
+    assert call("memory", "history", one[:8].upper()).out.endswith("forget    wrong\n")
+    assert recalled(call, "prices") == ["Prices are net"]
+
+
+def test_an_item_is_replaced_by_what_is_said_instead(call: Call) -> None:
+    old = taught(call, "Prices are in cents")
+    assert "instead of" in call("remember", "Prices", "are", "net", "--replaces", old[:8]).out
+    assert recalled(call, "prices") == ["Prices are net"]
+    assert "supersede" in call("memory", "history", old).out
+    again = call("remember", "Prices are gross", "--replaces", old)
+    assert (again.code, "superseded" in again.err) == (2, True), again.err
+    assert recalled(call, "prices") == ["Prices are net"]
+
+
+def test_a_rejected_item_is_recalled_nowhere_until_it_is_confirmed(call: Call) -> None:
+    rule = taught(call, "Never use floats for prices")
+    assert "rejected" in call("memory", "reject", rule[:8], "--reason", "it is fine").out
+    assert recalled(call, "floats") == []
+    assert "rejected, it is fine" in call("memory", "history", rule).out
+    assert call("memory", "confirm", rule, "--json").result["status"] == "validated"
+    assert recalled(call, "floats") == ["Never use floats for prices"]
+
+
+def test_what_has_nothing_to_do_with_the_question_is_left_out(call: Call) -> None:
+    taught(call, "Prices are in cents")
+    assert call("memory", "rebuild").code == 0
+    assert recalled(call, "how are prices kept") == ["Prices are in cents"]
+    assert "nothing is known" in call("recall", "zebra").err
+
+
+def test_control_characters_do_not_reach_the_terminal(call: Call) -> None:
+    taught(call, "a \x1b[31mred bell\a")
+    out = call("recall", "bell").out
+    assert "a \\x1b[31mred bell\\x07" in out and "\x1b" not in out
+
+
+def test_code_is_told_by_its_place(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("import os\n\n\ndef price():\n    return 1\n")
+    assert memory_cli.index([str(tmp_path)]) == 0
+    assert "code  shop.py:4  price" in call("recall", "price", "--kind", "code").out
+
+
+def test_what_is_at_hand_is_preferred(call: Call, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(f"def price():\n    return {name!r}\n")
+    assert memory_cli.index([str(tmp_path)]) == 0
+    assert call("memory", "rebuild").code == 0
+
+    def boosts(*args: str) -> list[dict[str, float]]:
+        hits = call("recall", "price", "--json", *args).result["hits"]
+        return [hit["why"]["boosts"] for hit in hits if "two.py" in hit["item"]["text"]]
+
+    assert boosts() == [{}]
+    assert boosts("--file", str(tmp_path / "two.py")) == [{"file": 0.1}]
+    assert boosts("--error", "Traceback\nNameError: price") == [{"error": 0.05}]
+    named = boosts("--function", "price", "--dependency", "price")
+    assert named == [{"function": 0.05, "dependency": 0.05}]
 
 
 def test_a_day_is_taken_back_by_returning_to_a_mark(call: Call) -> None:
@@ -115,6 +178,14 @@ def test_a_day_is_taken_back_by_returning_to_a_mark(call: Call) -> None:
     taught(call, "Prices are in euros")
     assert call("memory", "return-to", "before", "--json").result["changes"] == 1
     assert recalled(call, "prices") == ["Prices are in cents"]
+    assert call("memory", "mark").out.endswith("  before\n")
+    assert "anew" in call("memory", "mark", "before").out
+
+
+def test_an_export_to_a_full_disk_says_so(call: Call) -> None:
+    taught(call, "Prices are in cents")
+    ended = call("memory", "export", "/dev/full")
+    assert (ended.code, "not complete" in ended.err) == (3, True), ended.err
 
 
 def test_it_is_exported_imported_backed_up_and_restored(call: Call, tmp_path: Path) -> None:
@@ -141,8 +212,8 @@ def test_the_index_is_counted_made_anew_and_explains_itself(call: Call) -> None:
     assert (figures["journal"]["live"], figures["index"]["pending"]) == (1, 0)
     assert "1 points of hash-1-384" in call("memory", "stats").out
     assert call("memory", "verify").out == "the memory is sound\n"
-    table = call("recall", "prices", "--explain")
-    assert ("#1" in table.out, table.err) == (True, "")
+    explained = call("recall", "prices", "--explain")
+    assert ("meaning #1" in explained.out, explained.err) == (True, "")
     copy = call("memory", "move", "http://127.0.0.1:1")
     assert (copy.code, "could not open" in copy.err) == (3, True), copy.err
 

@@ -15,7 +15,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.edge_index import EdgeIndex
 from memory.embedder import HashEmbedder
+from memory.index import NoRoom
 from memory.journal import Journal
 from memory.layout import index_folder, journal_path
 from memory.owner import MemoryOwner
@@ -32,7 +34,7 @@ LESSONS = (
 
 @contextmanager
 def owned(folder: Path, dimension: int = 64) -> Iterator[MemoryOwner]:
-    with MemoryOwner(folder, lambda: HashEmbedder(dimension), reserve_bytes=0) as owner:
+    with MemoryOwner(folder, lambda: HashEmbedder(dimension)) as owner:
         owner.catch_up()
         yield owner
 
@@ -181,16 +183,37 @@ def test_a_clock_that_goes_backwards_changes_no_order(tmp_path: Path) -> None:
 
 
 def test_indexing_leaves_a_reserve_of_disk_space_and_searching_goes_on(folder: Path) -> None:
+    opened: list[EdgeIndex] = []
+
+    def open_index(place: Path, dimension: int) -> EdgeIndex:
+        opened.append(EdgeIndex(place, dimension))
+        return opened[0]
+
     with (
-        MemoryOwner(folder, lambda: HashEmbedder(64), reserve_bytes=2**60) as owner,
+        MemoryOwner(folder, lambda: HashEmbedder(64), open_index) as owner,
         Journal(journal_path(folder)) as journal,
     ):
+        opened[0].reserve_bytes = 2**60
         journal.put(Item(text="one more", project="p"))
         owner.catch_up()
         assert texts(owner, folder, "invoices")[0] == LESSONS[2]
         status = owner.status()
         assert status.pending == 1
         assert "free some space" in status.problem
+        opened[0].reserve_bytes = 0
+        owner.catch_up()
+        assert (owner.status().pending, owner.status().problem) == (0, "")
+
+
+def test_a_full_disk_on_opening_is_no_reason_to_throw_the_index_away(folder: Path) -> None:
+    class Cautious(EdgeIndex):
+        reserve_bytes = 2**60
+
+    with pytest.raises(NoRoom, match="free some space"):
+        MemoryOwner(folder, lambda: HashEmbedder(64), Cautious)
+    with capture_logs() as logs, owned(folder) as owner:
+        assert owner.status().pending == 0
+    assert logs == []
 
 
 def test_a_vector_of_another_dimension_is_refused(folder: Path) -> None:
@@ -206,9 +229,11 @@ import resource, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from mcp_local_llm import StoreUnavailable
+from memory.edge_index import EdgeIndex
 from memory.embedder import HashEmbedder
+from memory.index import NoRoom
 from memory.owner import MemoryOwner
-with MemoryOwner(Path({str(folder)!r}), lambda: HashEmbedder(64), reserve_bytes=0) as owner:
+with MemoryOwner(Path({str(folder)!r}), lambda: HashEmbedder(64)) as owner:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     try:
         owner.catch_up()

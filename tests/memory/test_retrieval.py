@@ -205,6 +205,19 @@ def test_the_profile_that_is_named_is_used(shelf: Shelf) -> None:
     assert "for architecture" in found.why.line()
 
 
+def test_what_tells_of_a_failure_is_preferred_when_debugging(shelf: Shelf) -> None:
+    trace = 'Traceback (most recent call last):\n  File "cart.py", line 3\nKeyError: total'
+    shelf.put(note(trace, kind=Kind.DOCUMENT), note("the total of a cart"))
+    shelf.put(note("raise KeyError", kind=Kind.CODE))
+
+    def boosted(profile: QueryClass) -> list[str]:
+        found = shelf.ask("KeyError total", profile=profile)
+        return [one.id for one in found if "about runtime" in one.why.boosts]
+
+    assert boosted(QueryClass.DEBUGGING) == [note(trace, kind=Kind.DOCUMENT).id]
+    assert boosted(QueryClass.GENERAL) == []
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
     [

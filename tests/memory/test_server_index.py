@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from qdrant_client import QdrantClient
@@ -60,6 +62,29 @@ def test_a_server_that_is_not_there_is_an_error_with_the_next_step() -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(StoreUnavailable, match="see that the Qdrant server runs"):
             ServerIndex(url, "ours", 4)
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b'{"result": 7}', b""])
+def test_what_answers_and_is_no_qdrant_server_is_an_error(answer: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Other) as listener:
+        thread = threading.Thread(target=listener.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            with pytest.raises(StoreUnavailable, match="its URL and API key are right"):
+                ServerIndex(f"http://127.0.0.1:{listener.server_port}", "ours", 4)
+        finally:
+            listener.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize("url", ["no url", "", "http://[", "ftp://host"])

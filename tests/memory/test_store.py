@@ -98,6 +98,8 @@ async def test_asynchronous_search_asks_the_index(journal: Journal) -> None:
 def test_secrets_are_refused(store: JournalStore) -> None:
     with pytest.raises(UsageError, match="secret"):
         store.put(HERE, "key", {"text": "token = 'ghp_abcdefghijklmnopqrstuvwxyz0123456789'"})
+    with pytest.raises(UsageError, match="secret"):
+        store.put(HERE, "key", {"text": "fine", "n": "ghp_abcdefghijklmnopqrstuvwxyz0123456789"})
     assert store.search(()) == []
 
 

@@ -115,7 +115,7 @@ def test_a_broken_backup_is_refused_and_the_journal_stays(
 
 
 def test_a_backup_into_a_folder_that_is_not_there_is_said(journal: Journal, tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="No such file"):
+    with pytest.raises(UsageError, match="there is no folder"):
         backup(journal, tmp_path / "no" / "backup.sqlite")
 
 

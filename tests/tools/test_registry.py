@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mcp_local_llm import StoreUnavailable
-from memory.records import Insight
+from memory.records import Insight, Recalled
+from memory.router import NOTHING_AT_HAND, RuntimeContext
 from memory.session import SessionMemory
 from tools.context import ToolContext
 from tools.jail import Jail
@@ -129,6 +130,22 @@ async def test_memory_is_asked_when_there_is_one(context: ToolContext) -> None:
     assert found.text == "- Prices are cents; rounding is banker's."
     (nothing,) = await dispatch([call("memory.recall", query="zebra")], with_memory, ALL)
     assert "nothing known" in nothing.text
+
+
+class Asked(SessionMemory):
+    """A memory that notes what was at hand when it was asked."""
+
+    async def recall(
+        self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
+    ) -> tuple[Recalled, ...]:
+        return (Recalled(insight=Insight(text=at_hand.file), score=1, why=""),)
+
+
+async def test_memory_is_told_what_is_at_hand(context: ToolContext) -> None:
+    here = RuntimeContext(file="src/shop.py")
+    knowing = ToolContext(context.jail, context.workspace, context.command, Asked(), here)
+    (found,) = await dispatch([call("memory.recall", query="price")], knowing, ALL)
+    assert found.text == "- src/shop.py"
 
 
 async def test_what_only_the_user_can_mend_is_raised(tmp_path: Path, context: ToolContext) -> None:

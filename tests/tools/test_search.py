@@ -10,6 +10,7 @@ import pytest
 from mcp_local_llm import ToolDenied, ToolRetry
 from memory.chunks import chunks
 from memory.code import CodeHit, code_hit, items_of
+from memory.router import NOTHING_AT_HAND, RuntimeContext
 from memory.session import SessionMemory
 from tools.context import ToolContext
 from tools.jail import Jail
@@ -130,7 +131,9 @@ class Indexed(SessionMemory):
         super().__init__()
         self.items = items_of("p", chunks(path, text))
 
-    async def search_code(self, query: str, *, limit: int) -> tuple[CodeHit, ...]:
+    async def search_code(
+        self, query: str, *, limit: int, at_hand: RuntimeContext = NOTHING_AT_HAND
+    ) -> tuple[CodeHit, ...]:
         hits = [code_hit(item, 1.0) for item in self.items]
         return tuple(hit for hit in hits if hit)[:limit]
 

@@ -1,7 +1,8 @@
 """Operations on a list of integers: filters, reducers, orders, maps, and a filter before a reducer.
 
-All filters share one example: two items that pass and some that don't, whatever follows the filter.
-So the small model has one pattern to learn, also for compositions that it never saw.
+All filters share one example, with two items that pass; whatever follows the filter is applied to
+these two in the expected value. So the small model has one pattern to learn, also for compositions
+that it never saw.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ _THAT: Final = "[|that are |which are ]"
 _ITEMS: Final = "[items|values|numbers|elements|entries]"
 _NOUNS: Final = (f"the {_ITEMS}", f"the {_ITEMS} [of|in] {{p}}", f"[|all ]{_ITEMS} [of|in] {{p}}")
 _PLAIN: Final = ("5", "2", "9", "6")
-_SIGNED: Final = ("5", "-5", "0", "3", "-3")
-_PARITY: Final = ("5", "4", "9", "8")
+_SIGNED: Final = ("5", "-3", "0", "3", "-5")
+_PARITY: Final = ("9", "8", "5", "4")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A condition on the items of a list.
 
-    ``terms`` are an example's items as source text. Two of them pass, so that sum, number, largest
-    and smallest of these all differ.
+    ``terms`` are an example's items as source text. Two of them pass, and their sum, number,
+    largest and smallest all differ.
     """
 
     name: str
@@ -36,10 +37,10 @@ class Filter:
     phrases: tuple[str, ...]
     terms: tuple[str, ...]
 
-    def passing(self, terms: Sequence[str]) -> list[str]:
-        """Return those of ``terms`` that satisfy the condition."""
+    def passing(self) -> list[str]:
+        """Return the terms that satisfy the condition."""
         condition = self.condition.replace("{k}", str(_LARGE))
-        return [term for term in terms if _evaluated(condition, x=_value(term))]
+        return [term for term in self.terms if _evaluated(condition, x=_value(term))]
 
 
 def _evaluated(source: str, **names: int) -> int:
@@ -325,11 +326,11 @@ def _map_and_sum(step: _Step) -> list[Behaviour]:
 def _filtered(chosen: Filter) -> list[Behaviour]:
     kept = f"x for x in {{p}} if {chosen.condition}"
     nouns = _nouns(chosen.phrases)
-    passing = chosen.passing(chosen.terms)
+    kept_terms = _listed(chosen.passing())
     made = [
         Behaviour(
             LIST, (chosen.name,), chosen.canonical, nouns, f"[{kept}]", "list[int]",
-            _listed(chosen.terms), _listed(passing), ("filter",),
+            _listed(chosen.terms), kept_terms, ("filter",),
         )
     ]  # fmt: skip
     for step in _REDUCERS[:_AFTER_FILTERS]:
@@ -338,7 +339,8 @@ def _filtered(chosen: Filter) -> list[Behaviour]:
             Behaviour(
                 LIST, (chosen.name, step.name), _worded(step, chosen.canonical),
                 wrapped(step.phrases, nouns), code, step.returns, _listed(chosen.terms),
-                _result(step, passing), ("filter", "reduce"),
+                step.code.replace("{gen}", kept_terms).replace("{seq}", kept_terms),
+                ("filter", "reduce"),
             )
         )  # fmt: skip
     return made
