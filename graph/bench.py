@@ -47,28 +47,28 @@ _TAGS: Final = '<tags prompt="full-1" level="flexible" marks="concept:list patte
 _REPLIES: Final = {
     "planner": [
         '<tool:fs.list path="."/>\n<tool:fs.read path="bakery/invoice.py"/>',
-        "<plan>\ngoal: return the sum of the items greater than 30\n"
-        "step: add premium_total(receipt) to bakery/invoice.py\n"
+        "<plan>\ngoal: return the sum of the items greater than 25\n"
+        "step: add voucher_total(salary) to bakery/invoice.py\n"
         "file: bakery/invoice.py flexible\n"
-        f"test: tests/test_premium_total.py\n</plan>\n{_TAGS}",
+        f"test: tests/test_voucher_total.py\n</plan>\n{_TAGS}",
     ],
     "tester": [
         '<tool:fs.read path="tests/test_invoice.py"/>',
-        '<tool:fs.write path="tests/test_premium_total.py">\n'
-        "from bakery.invoice import premium_total\n\n\ndef test_only_large_items_count():\n"
-        f"    assert premium_total([31, 30, 50]) == 31 + 50\n</tool>\n{_TAGS}",
+        '<tool:fs.write path="tests/test_voucher_total.py">\n'
+        "from bakery.invoice import voucher_total\n\n\ndef test_only_large_items_count():\n"
+        f"    assert voucher_total([31, 25, 50]) == 31 + 50\n</tool>\n{_TAGS}",
     ],
     "implementer": [
         '<tool:search.text query="_total"/>',
-        '<tool:fs.append path="bakery/invoice.py">\ndef premium_total(receipt: list[int]) -> int:\n'
-        f"    return sum(x for x in receipt if x > 30)\n</tool>\n{_TAGS}",
+        '<tool:fs.append path="bakery/invoice.py">\ndef voucher_total(salary: list[int]) -> int:\n'
+        f"    return sum(x for x in salary if x > 25)\n</tool>\n{_TAGS}",
     ],
     "refactorer": [_TAGS],
     "doc_writer": [
-        '<tool:fs.edit path="bakery/invoice.py" symbol="premium_total">\n'
-        "def premium_total(receipt: list[int]) -> int:\n"
+        '<tool:fs.edit path="bakery/invoice.py" symbol="voucher_total">\n'
+        "def voucher_total(salary: list[int]) -> int:\n"
         '    """Return the sum of items above 30."""\n'
-        f"    return sum(x for x in receipt if x > 30)\n</tool>\n{_TAGS}"
+        f"    return sum(x for x in salary if x > 25)\n</tool>\n{_TAGS}"
     ],
 }
 

@@ -14,8 +14,8 @@ from typing import Final
 from mcp_local_llm import LocalLLMError, UsageError
 
 TASK: Final = (
-    "Please write a new function premium_total(receipt) inside bakery/invoice.py "
-    "returning the numbers that are more than 30 summed up."
+    "In bakery/invoice.py, add voucher_total(salary), which should return elements of salary that "
+    "are more than 25 added together."
 )
 _SOURCE: Final = Path(__file__).parent / "demo_repo"
 _MARKER: Final = ".made-by-mcp-local-llm-demo"

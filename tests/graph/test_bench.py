@@ -19,7 +19,7 @@ async def test_what_needs_no_server_is_measured_on_the_real_thing(
 ) -> None:
     figures, state = await measure_alone(tmp_path)
     assert state["outcome"].status == "delivered"
-    assert "def premium_total" in state["outcome"].diff
+    assert "def voucher_total" in state["outcome"].diff
     units = [_unit(figure) for figure in figures]
     assert units == ["s", "us", "ms", "ms"]
     ran, known = map(int, re.findall(r"\d+", figures[-1].name))
