@@ -177,7 +177,8 @@ async def _crew(
     store = RunStore(folder / f"{name}-home")
     request = RunRequest(run_id=name, task=TASK, workspace=str(workspace), created=now())
     store.create(request)
-    confined = {"command": {"allow_unsandboxed": True, "python": sys.executable}}
+    python = {"python": sys.executable, "pytest_plugins": False}  # as in the demo
+    confined = {"command": {"allow_unsandboxed": True, **python}}
     settings = load_settings(workspace, overrides | confined)
     shop = Workshop(settings, store)
     try:
