@@ -33,6 +33,7 @@ from agents.protocol import (
 )
 from agents.server import end_orphans
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
+from memory.layout import memory_folder
 from memory.place import key_variable
 from tools.process import Spawned, scrubbed_env, spawn_detached
 
@@ -298,7 +299,7 @@ async def _connect_or_start(home: Path, idle_timeout_s: float) -> Connection:
 
 def _start_resident(home: Path, idle_timeout_s: float, *options: str) -> Spawned:
     argv = [sys.executable, "-P", "-c", _boot(), "--home", str(home)]
-    passed = (*_MODEL_VARIABLES, key_variable(home / "memory"))
+    passed = (*_MODEL_VARIABLES, key_variable(memory_folder(home)))
     try:
         private_folder(home / "logs")
         return spawn_detached(

@@ -42,6 +42,7 @@ from agents.protocol import (
 )
 from agents.server import end_orphans
 from mcp_local_llm import LocalLLMError, ModelUnavailable, StoreUnavailable
+from memory.layout import memory_folder
 
 _LOG: Final = structlog.get_logger()
 _LOCK_WAIT_S: Final = 30.0
@@ -66,7 +67,7 @@ class Resident:
         probe_timeout_s: float = _PROBE_TIMEOUT_S,
     ) -> None:
         """Prepare; nothing is opened before ``serve``."""
-        self.memory = MemoryHost(home / "memory")
+        self.memory = MemoryHost(memory_folder(home))
         self._home = home
         self._idle_timeout_s = idle_timeout_s
         self._watch_every_s = watch_every_s

@@ -20,8 +20,8 @@ from memory.code import CodeHit, code_hit
 from memory.entries import Stored
 from memory.index import Dense, Hit
 from memory.journal import Journal
-from memory.layout import journal_path
-from memory.records import Insight, Item, Kind, OwnerStatus, Provenance, Recalled, Status, Where
+from memory.layout import journal_path, memory_folder
+from memory.records import Insight, Item, Kind, OwnerStatus, Provenance, Recalled, Where
 from memory.retrieval import Found, Query
 from memory.router import NOTHING_AT_HAND, RuntimeContext
 from memory.secrets import refuse_secrets
@@ -101,7 +101,7 @@ class SharedMemory:
         """
         self.home = home
         self.project = project
-        self.journal = Journal(journal_path(home / "memory"))
+        self.journal = Journal(journal_path(memory_folder(home)))
         self._patience_s = patience_s
 
     def __enter__(self) -> Self:
@@ -222,7 +222,7 @@ class SharedMemory:
         hits = [
             Remembered(known[hit.item], hit.score, found.get(hit.item))
             for hit in ranked
-            if hit.item in known and _is_wanted(known[hit.item], query.where)
+            if hit.item in known and known[hit.item].may_answer(query.where)
         ]
         fresh = [hit for hit in hits if hit.found or hit.stored.seq > applied]
         return Answer(tuple(fresh[: query.limit]), note)
@@ -237,7 +237,7 @@ class SharedMemory:
         return [
             Recalled(insight=_insight(stored), score=0.0, why="holds for every task")
             for stored in newest
-            if stored.item.text not in texts and _is_wanted(stored, where)
+            if stored.item.text not in texts and stored.may_answer(where)
         ][:limit]
 
 
@@ -255,12 +255,6 @@ def _bounded(context: RuntimeContext) -> RuntimeContext:
 def _merged(one: Sequence[Hit], other: Sequence[Hit]) -> list[Hit]:
     """Return both in turns, ``one`` first."""
     return [hit for pair in zip_longest(one, other) for hit in pair if hit is not None]
-
-
-def _is_wanted(stored: Stored, where: Where) -> bool:
-    """Say whether an item may be answered with; rejected ones only when they are asked for."""
-    is_rejected = stored.item.status is Status.REJECTED
-    return stored.state == "live" and (bool(where.statuses) or not is_rejected)
 
 
 def _insight(stored: Stored) -> Insight:

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from graph.figures import Figure
 from memory.catch_up import Position, Replay, embedded_vectors
-from memory.chunks import CHUNKER, Chunk, chunks
+from memory.chunks import CHUNKER, chunks
+from memory.code import items_of
 from memory.edge_index import EdgeIndex
 from memory.embedder import Embedder
 from memory.index import Dense
 from memory.journal import Journal
-from memory.records import Item, Kind, Where
+from memory.records import Item, Where
 from memory.replay import content_hash
 from memory.retrieval import Query, retrieve
 from memory.sparse import sparse_query
@@ -201,19 +202,14 @@ def _functions(root: Path, path: str) -> Iterator[tuple[Item, str]]:
         bare, docstrings = without_docstrings((root / path).read_text("utf-8"))
     except (SyntaxError, UnicodeDecodeError):
         return  # samples of wrong code, and of other encodings
-    for chunk in chunks(path, bare):
-        if chunk.kind in {"function", "method"}:
-            yield _item(chunk), docstrings.get(chunk.qualname, "")
-
-
-def _item(chunk: Chunk) -> Item:
-    key = f"{chunk.path}::{chunk.qualname}"
-    return Item(kind=Kind.CODE, text=chunk.text, project="stdlib", key=key)
+    functions = [piece for piece in chunks(path, bare) if piece.kind in {"function", "method"}]
+    for piece, item in zip(functions, items_of("stdlib", functions), strict=True):
+        yield item, docstrings.get(piece.qualname, "")
 
 
 def _asked(item: Item, docstring: str) -> list[str]:
     text = " ".join(docstring.split("\n\n")[0].split())
-    name = item.key.rpartition("::")[2].rpartition(".")[2]
+    name = str(item.data["name"]).rpartition(".")[2]
     return [text] if len(text.split()) >= _MIN_WORDS and f"{name}(" not in text else []
 
 

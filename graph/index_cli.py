@@ -42,11 +42,11 @@ def main(argv: Sequence[str], applied: Applied | None = None) -> int:
 def _index(options: argparse.Namespace, applied: Applied | None) -> int:
     from agents.home import state_home
     from memory.journal import Journal
-    from memory.layout import journal_path
+    from memory.layout import journal_path, memory_folder
     from tools.indexing import index_folder
 
     began = time.monotonic()
-    with Journal(journal_path(state_home() / "memory")) as journal:
+    with Journal(journal_path(memory_folder(state_home()))) as journal:
         with progress("reading files", sys.stderr) as tell:
             done = index_folder(options.folder.expanduser(), journal, tell)
         seconds = time.monotonic() - began

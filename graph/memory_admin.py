@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _TELLING: Final = ("status", "relation", "reason", "name")  # of an operation's payload
 
 Action = Callable[[argparse.Namespace, "SharedMemory"], int]
+Argument = tuple[str, dict[str, Any]]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,69 +33,21 @@ def _command_parser() -> argparse.ArgumentParser:
         prog="mcp-local-llm memory", description="Look after what is remembered."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-
-    def command(name: str, text: str, *arguments: tuple[str, dict[str, Any]]) -> None:
+    for name, (text, action, arguments) in _COMMANDS.items():
         one = commands.add_parser(name, help=text, description=text)
         for flag, options in arguments:
             one.add_argument(flag, **options)
         one.add_argument("--json", action="store_true", help="one JSON object on stdout")
-
-    file = ("file", {"type": Path, "metavar": "FILE"})
-    item = ("id", {"metavar": "ID", "help": "an id, or its first characters"})
-    reason = ("--reason", {"default": "", "help": "kept with the history"})
-    name = ("name", {"metavar": "NAME"})
-    command("stats", "count what is remembered and say how the index is")
-    command("verify", "check journal and index; ends with 1 when something is wrong")
-    command("history", "show everything that happened to an item", item)
-    command("forget", "stop recalling an item; its history stays", item, reason)
-    command("confirm", "say that an item is right; it is preferred slightly", item, reason)
-    command("reject", "say that an item is wrong; it is not recalled any more", item, reason)
-    command(
-        "mark",
-        "give the present state a name; without one, list the names there are",
-        ("name", {"metavar": "NAME", "nargs": "?", "default": ""}),
-    )
-    command("return-to", "make what is recalled be as it was at a mark; nothing is erased", name)
-    out = ("file", {"type": Path, "metavar": "FILE", "help": "- is standard output"})
-    command("export", "write everything as readable JSON lines", out)
-    command("import", "read what export wrote", file)
-    command("backup", "copy the journal, in use or not", file)
-    command("restore", "put a back-up in the journal's place; the replaced one is kept", file)
-    command("rebuild", "throw the index away and make it anew from the journal")
-    command(
-        "compact",
-        "give unused space back",
-        ("--purge", {"action": "store_true", "help": "erase forgotten texts from the history too"}),
-    )
-    command(
-        "move",
-        "fill a Qdrant server's collection from the journal and use it from then on",
-        *MOVE_ARGUMENTS,
-    )
+        one.set_defaults(action=action)
     return parser
 
 
 def _dispatched(options: argparse.Namespace) -> int:
-    if options.command == "restore":
+    if options.action is None:  # restore: nobody may have the journal open, this process neither
         return _restore(options)
-    actions: dict[str, Action] = {
-        "stats": _stats,
-        "verify": _verify,
-        "history": _history,
-        "forget": _forget,
-        "confirm": _confirm,
-        "reject": _reject,
-        "mark": _mark,
-        "return-to": _return_to,
-        "export": _export,
-        "import": _import,
-        "backup": _backup,
-        "rebuild": rebuild,
-        "compact": _compact,
-        "move": move,
-    }
     with here() as memory:
-        return actions[options.command](options, memory)
+        action: Action = options.action
+        return action(options, memory)
 
 
 def _stats(options: argparse.Namespace, memory: SharedMemory) -> int:
@@ -109,9 +62,10 @@ def _stats(options: argparse.Namespace, memory: SharedMemory) -> int:
 
 def _named(memory: SharedMemory) -> str:
     """Return the server that the next opening will use, empty for the embedded index."""
+    from memory.layout import memory_folder
     from memory.place import read_place
 
-    return str(read_place(memory.home / "memory") or "")
+    return str(read_place(memory_folder(memory.home)) or "")
 
 
 def _plain(value: object) -> str:
@@ -230,14 +184,14 @@ def _backup(options: argparse.Namespace, memory: SharedMemory) -> int:
 def _restore(options: argparse.Namespace) -> int:
     from agents.home import state_home
     from agents.shared_memory import tend_index
-    from memory.layout import journal_path
+    from memory.layout import journal_path, memory_folder
     from memory.transfer import restore
 
     home = state_home()
     if not options.file.is_file():  # known before anything is closed for it
         raise UsageError(f"there is no back-up {str(options.file)!r}")
     asyncio.run(tend_index(home, "release"))  # the next search opens what stands there then
-    kept = restore(options.file, journal_path(home / "memory"))
+    kept = restore(options.file, journal_path(memory_folder(home)))
     text = f"restored from {options.file}" + (f"; the old journal is {kept}" if kept else "")
     return told(options, text, file=str(options.file), kept=str(kept) if kept else None)
 
@@ -247,3 +201,56 @@ def _compact(options: argparse.Namespace, memory: SharedMemory) -> int:
     purged = f", {done.purged} forgotten texts were erased" if options.purge else ""
     text = f"{done.before_bytes:,} bytes became {done.after_bytes:,}{purged}"
     return told(options, text, **done.model_dump(mode="json"))
+
+
+_FILE: Final[Argument] = ("file", {"type": Path, "metavar": "FILE"})
+_OUT: Final[Argument] = (
+    "file",
+    {"type": Path, "metavar": "FILE", "help": "- is standard output"},
+)
+_ITEM: Final[Argument] = ("id", {"metavar": "ID", "help": "an id, or its first characters"})
+_REASON: Final[Argument] = ("--reason", {"default": "", "help": "kept with the history"})
+_MARK: Final[Argument] = ("name", {"metavar": "NAME"})
+_MARK_OR_NONE: Final[Argument] = ("name", {"metavar": "NAME", "nargs": "?", "default": ""})
+_PURGE: Final[Argument] = (
+    "--purge",
+    {"action": "store_true", "help": "erase forgotten texts from the history too"},
+)
+# name: (help, what is done with the open memory, arguments)
+_COMMANDS: Final[dict[str, tuple[str, Action | None, Sequence[Argument]]]] = {
+    "stats": ("count what is remembered and say how the index is", _stats, ()),
+    "verify": ("check journal and index; ends with 1 when something is wrong", _verify, ()),
+    "history": ("show everything that happened to an item", _history, (_ITEM,)),
+    "forget": ("stop recalling an item; its history stays", _forget, (_ITEM, _REASON)),
+    "confirm": (
+        "say that an item is right; it is preferred slightly",
+        _confirm,
+        (_ITEM, _REASON),
+    ),
+    "reject": (
+        "say that an item is wrong; it is not recalled any more",
+        _reject,
+        (_ITEM, _REASON),
+    ),
+    "mark": (
+        "give the present state a name; without one, list the names there are",
+        _mark,
+        (_MARK_OR_NONE,),
+    ),
+    "return-to": (
+        "make what is recalled be as it was at a mark; nothing is erased",
+        _return_to,
+        (_MARK,),
+    ),
+    "export": ("write everything as readable JSON lines", _export, (_OUT,)),
+    "import": ("read what export wrote", _import, (_FILE,)),
+    "backup": ("copy the journal, in use or not", _backup, (_FILE,)),
+    "restore": ("put a back-up in the journal's place; the replaced one is kept", None, (_FILE,)),
+    "rebuild": ("throw the index away and make it anew from the journal", rebuild, ()),
+    "compact": ("give unused space back", _compact, (_PURGE,)),
+    "move": (
+        "fill a Qdrant server's collection from the journal and use it from then on",
+        move,
+        MOVE_ARGUMENTS,
+    ),
+}

@@ -46,7 +46,11 @@ def remember(argv: Sequence[str]) -> int:
         help=f"one of {', '.join(_TAUGHT)}; by default preference (holds for every task) for what "
         "says always, never, must …, else fact (recalled when it bears on the task)",
     )
-    parser.add_argument("--scope", default="", help="a part of the project, such as a folder")
+    parser.add_argument(
+        "--scope",
+        default="",
+        help="a part of the project, such as a folder; kept, recall does not narrow by it",
+    )
     parser.add_argument("--global", action="store_true", dest="everywhere", help="in all projects")
     parser.add_argument("--replaces", metavar="ID", help="the item that this is said instead of")
     return run_command(parser, argv, _remember)

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import Field, JsonValue
 
-from memory.records import Item, Record
+from memory.records import Item, Record, Status, Where
 
 State = Literal["live", "superseded", "deleted"]
 Action = Literal["put", "supersede", "forget", "status", "link", "mark"]
@@ -28,6 +28,11 @@ class Stored(Record):
     state: State
     superseded_by: str | None = None
     reason: str = ""
+
+    def may_answer(self, where: Where) -> bool:
+        """Say whether it may be recalled; what was rejected, only when a status is asked for."""
+        is_rejected = self.item.status is Status.REJECTED
+        return self.state == "live" and (bool(where.statuses) or not is_rejected)
 
 
 class Change(Record):

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def memory_folder(home: Path) -> Path:
+    """Return the folder of the memory in the state folder ``home``."""
+    return home / "memory"
+
+
 def journal_path(folder: Path) -> Path:
     """Return where the journal of the memory in ``folder`` is."""
     return folder / "journal.sqlite"

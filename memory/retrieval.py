@@ -170,7 +170,7 @@ def retrieve(
         scorer.candidate(stored, meaning.get(item), named.get(item))
         for item, stored in known.items()
         # Here, not in the index: a filter that nearly all pass makes a search twice as long.
-        if stored.state == "live" and (where.statuses or stored.item.status != Status.REJECTED)
+        if stored.may_answer(where)
     ]
     candidates.sort(key=_order)
     distinct = _distinct(candidates, vectors_of)

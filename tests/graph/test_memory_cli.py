@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,12 +58,13 @@ def recalled(call: Call, query: str, *args: str) -> list[str]:
     return [hit["item"]["text"] for hit in ended.result["hits"]]
 
 
-def test_what_is_remembered_is_recalled(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_remembered_is_recalled(call: Call, tmp_path: Path) -> None:
     assert "as fact" in call("remember", "Prices are in cents").out
     assert "for every task" in call("remember", "Never use floats for prices").out
     assert "everywhere" in call("remember", "Money needs rounding", "--global").out
-    monkeypatch.setattr("sys.stdin", io.StringIO("Prices are net\n"))
-    taught(call, "-", "--kind", "definition")
+    command = [str(Path(sys.executable).with_name("mcp-local-llm")), "remember", "-"]
+    piped = [*command, "--kind", "definition"]
+    subprocess.run(piped, input=b"Prices are net\n", cwd=tmp_path, check=True, timeout=60)
     assert len(recalled(call, "prices")) == 3
     assert recalled(call, "prices", "--kind", "definition") == ["Prices are net"]
     assert recalled(call, "prices", "--limit", "1")

@@ -30,9 +30,9 @@ from training.embedded.vocabulary import encode, letter_pieces, save_tokenizer, 
 _SHAPE: Final = NetworkConfig()
 # What torch raises for a file that is cut short, of another kind, or of another network.
 _DAMAGED: Final = (
-    *(pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
-    *(KeyError, IndexError, TypeError, ValueError, AttributeError),
-)
+    pickle.UnpicklingError, struct.error, EOFError, RuntimeError,
+    KeyError, IndexError, TypeError, ValueError, AttributeError,
+)  # fmt: skip
 _CHUNK: Final = 256  # dialogues generated and sorted by length at a time
 
 
@@ -228,7 +228,7 @@ def _model_folder(folder: Path, config: TrainConfig, start: Path | None) -> Path
 def _tokenizer(folder: Path) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:
+    except Exception as error:  # tokenizers raises no narrower class for a bad file
         raise UsageError(
             f"{str(folder)!r} holds no tokenizer ({error}); name the folder of a trained model"
         ) from error
