@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := mcp_local_llm.py graph agents tools memory training mcp_server prompts tests
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup demo test check cov bench studio audit docs picture clean
+.PHONY: help setup demo test check cov attack bench studio audit docs picture clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ check: $(STAMP)  ## black, ruff, mypy
 cov:
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=json:.coverage.json
 	@$(BIN)/python tests/coverage_limits.py .coverage.json
+
+attack: $(STAMP)  ## 10,000 attacks on protected code; takes a while
+	@$(BIN)/python -m tests.attacks.run
 
 bench: $(STAMP)  ## speed figures, as ratios within one run
 	@$(BIN)/mcp-local-llm bench

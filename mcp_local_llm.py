@@ -77,6 +77,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "recall": ("graph.memory_cli:recall", "find what is known about something"),
     "index": ("graph.memory_cli:index", "read a project's files so that code can be found"),
     "memory": ("graph.memory_admin:main", "look after what is remembered, and take it back"),
+    "context-window": ("graph.context_cli:main", "print the rules and news an answer carries"),
+    "protect": ("graph.preserve_cli:protect", "say what must not change, and how strictly"),
+    "unprotect": ("graph.preserve_cli:unprotect", "take a contract away, or allow one change"),
+    "contracts": ("graph.preserve_cli:contracts", "list what is protected; install the git hook"),
+    "check": ("graph.preserve_check:check", "say what a change breaks of the contracts"),
+    "approve": ("graph.approve_cli:approve", "allow what a one-time code stands for"),
+    "detect": ("graph.detect_cli:main", "tell corrections and teachings from other turns"),
     "run": ("graph.cli:main", "the same as graph-run"),
 }
 

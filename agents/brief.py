@@ -14,11 +14,12 @@ from typing import Final
 
 import prompts
 from agents.budget import Part, Priority, assemble
-from memory.records import PreservationTag, Record
+from memory.records import Check, KnowledgeUpdate, PreservationTag, Recalled, Record
 from memory.router import RuntimeContext
 
 MAX_FILE_BYTES: Final = 200_000  # a larger file never fits a local model's window
 _MAX_SCANNED: Final = 5_000
+_SHOWN: Final = 80  # characters by which a note names a rule
 _SKIPPED: Final = {"__pycache__", "node_modules", "venv", "build", "dist"}
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH: Final = re.compile(r"[\w./\\-]+")
@@ -29,11 +30,18 @@ _BY_PATH, _BY_NAME, _BY_SYMBOL, _BY_MODULE = 4, 3, 2, 1
 
 
 class BriefRule(Record):
-    """A rule of the user that bears on the task; ``why`` is for the report alone."""
+    """A rule of the user that bears on the task; ``score`` (0..1) and ``why`` are for the report.
+
+    The score is 0 where the rule holds for every task. ``kind`` is its item's; ``check`` is how
+    its keeping is found out, if it can be.
+    """
 
     id: str
     text: str
+    score: float = 0.0
     why: str = ""
+    kind: str = "fact"
+    check: Check | None = None
 
 
 class BriefFile(Record):
@@ -44,15 +52,54 @@ class BriefFile(Record):
     text: str
 
 
+class BriefPiece(Record):
+    """A piece of an indexed file for which the file was recalled; for the report alone.
+
+    ``first`` and ``last`` are its lines as they were indexed.
+    """
+
+    path: str
+    name: str
+    first: int
+    last: int
+    score: float
+    why: str
+
+    @property
+    def lines(self) -> str:
+        """Its lines as people write them: ``4-6``, or ``4``."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
 class Brief(Record):
-    """Everything the first message holds, and what had to be left out of it."""
+    """Everything the first message holds, where it is from, and what had to be left out of it.
+
+    ``updates`` is not in the message: it goes with every answer, for its readers.
+    """
 
     task: str
     rules: tuple[BriefRule, ...] = ()
     protected: tuple[PreservationTag, ...] = ()
     files: tuple[BriefFile, ...] = ()
+    pieces: tuple[BriefPiece, ...] = ()
     tests_dir: str = "tests"
     dropped: tuple[str, ...] = ()
+    updates: tuple[KnowledgeUpdate, ...] = ()
+
+
+def brief_rules(known: Iterable[Recalled]) -> tuple[BriefRule, ...]:
+    """Return what was recalled as the rules of a brief, numbered in their order."""
+    return tuple(
+        BriefRule(
+            id=f"r{number}",
+            text=hit.insight.text,
+            score=hit.score,
+            why=hit.why,
+            kind=str(hit.insight.kind),  # plain: a checkpoint holds no enumeration of ours
+            check=hit.check,
+        )
+        for number, hit in enumerate(known, start=1)
+    )
 
 
 def module_name(path: str) -> str:
@@ -205,14 +252,21 @@ def fit_brief(brief: Brief, budget_tokens: int, count: Callable[[str], int]) -> 
     if protected:
         parts.append(Part(priority=Priority.PROTECTED, name="the regions", text=protected))
     parts += [Part(priority=Priority.FILE, name=f.path, text=f.text) for f in brief.files]
-    parts += [Part(priority=Priority.RULE, name=f"rule {r.id}", text=r.text) for r in brief.rules]
+    parts += [Part(priority=Priority.RULE, name=_named(r), text=r.text) for r in brief.rules]
     dropped = assemble(parts, budget_tokens=budget_tokens, count=count).dropped
     names = {part.name for part in dropped}
     notes = tuple(f"{part}: not shown, it does not fit the model's context" for part in dropped)
     return brief.model_copy(
         update={
             "files": tuple(f for f in brief.files if f.path not in names),
-            "rules": tuple(r for r in brief.rules if f"rule {r.id}" not in names),
+            "pieces": tuple(p for p in brief.pieces if p.path not in names),
+            "rules": tuple(r for r in brief.rules if _named(r) not in names),
             "dropped": (*brief.dropped, *notes),
         }
     )
+
+
+def _named(rule: BriefRule) -> str:
+    """Return what the report calls a rule that was left out."""
+    text = " ".join(rule.text.split())
+    return f"rule {rule.id} ({text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'})"

@@ -9,13 +9,18 @@ from typing import Final
 
 from agents.doc_writer import DOC_WRITER
 from agents.implementer import IMPLEMENTER
+from agents.levels import required
 from agents.loop import Seat
 from agents.planner import PLANNER
 from agents.refactorer import REFACTORER
 from agents.reply import Plan
 from agents.role import Role, Work
 from agents.tester import TESTER
+from memory.records import Level
 from tools.context import ToolContext
+from tools.preserve.contracts import Contracts
+
+NO_CONTRACTS: Final = Contracts()
 
 ROLES: Final[Mapping[str, Role]] = MappingProxyType(
     {role.name: role for role in (PLANNER, TESTER, IMPLEMENTER, REFACTORER, DOC_WRITER)}
@@ -30,11 +35,18 @@ def seat(
     rules: tuple[str, ...],
     plan: Plan | None,
     existing: frozenset[str] = frozenset(),
+    contracts: Contracts = NO_CONTRACTS,
 ) -> Seat:
-    """Return the seat of ``role`` under the run's plan, in a workspace with ``existing`` files."""
+    """Return the seat of ``role`` under the run's plan, in a workspace with ``existing`` files.
+
+    ``contracts`` are what the levels of its plan and its tags are held to.
+    """
 
     def owed(said: Plan | None, changed: frozenset[str]) -> str:
         return role.owed(Work(plan=plan, said=said, changed=changed, existing=existing))
+
+    def level(said: Plan | None, changed: frozenset[str]) -> Level:
+        return required(role.regions(said or plan, sorted(changed)), contracts)
 
     return Seat(
         role=role.name,
@@ -44,4 +56,6 @@ def seat(
         rules=rules,
         verdict=partial(role.verdict, plan),
         owed=owed,
+        level=level,
+        contracts=contracts,
     )

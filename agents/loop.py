@@ -14,11 +14,21 @@ from typing import Final, Literal
 
 import prompts
 from agents.chat import ChatModel, Completion, Message
-from agents.reply import Plan, Tags, parse_plan, parse_tags, repaired_tags
+from agents.levels import raised_plan
+from agents.reply import (
+    Plan,
+    Repair,
+    Tags,
+    has_tags,
+    levelled_plan,
+    parse_plan,
+    repaired_tags,
+)
 from mcp_local_llm import ToolFault
-from memory.records import Record
+from memory.records import Level, Record
 from tools.context import ToolContext, ToolResult
 from tools.jail import Jail
+from tools.preserve.contracts import Contracts
 from tools.registry import dispatch
 from tools.wire import ParsedReply, ToolCall, parse_reply
 
@@ -51,7 +61,8 @@ class Seat:
     """Where a role works: its tools, what it may write, and what it owes before it may end.
 
     ``verdict(path, before, after)`` returns why a change is refused, or ""; ``owed(plan, changed)``
-    returns what is still missing, or "".
+    returns what is still missing, or ""; ``level(plan, changed)`` returns the strictest level that
+    ``contracts`` ask for what the reply is about.
     """
 
     role: str
@@ -61,6 +72,8 @@ class Seat:
     rules: tuple[str, ...]
     verdict: Callable[[str, bytes | None, bytes | None], str]
     owed: Callable[[Plan | None, frozenset[str]], str]
+    level: Callable[[Plan | None, frozenset[str]], Level]
+    contracts: Contracts
 
 
 class Exchange(Record):
@@ -76,7 +89,10 @@ class Exchange(Record):
 
 
 class RoleOutcome(Record):
-    """How a role's turns ended. ``talk`` is the whole transcript, the role's part included."""
+    """How a role's turns ended. ``talk`` is the whole transcript, the role's part included.
+
+    ``repairs`` is what was wrong with the tags, and with the levels of the plan, as it wrote them.
+    """
 
     role: str
     status: Status
@@ -84,7 +100,7 @@ class RoleOutcome(Record):
     exchanges: tuple[Exchange, ...] = ()
     plan: Plan | None = None
     tags: Tags
-    repaired: bool = False
+    repairs: tuple[Repair, ...] = ()
     changed: tuple[str, ...] = ()
 
 
@@ -93,13 +109,32 @@ class _Desk:
     """What one role has done so far in its turns."""
 
     seat: Seat
-    tags: Tags
-    repaired: bool = True
+    said: str = ""
     seen: set[_Key] = field(default_factory=set)
     refused: set[frozenset[_Key]] = field(default_factory=set)
     repeated: int = 0
     changed: set[str] = field(default_factory=set)
     plan: Plan | None = None
+    is_levelled: bool = True
+
+    def hear(self, text: str) -> None:
+        """Note the plan and the tags in ``text``: the role's words, not the body of a call."""
+        self.said = text
+        if plan := parse_plan(text):
+            raised = raised_plan(plan, self.seat.contracts)
+            self.plan, self.is_levelled = raised, raised == plan and levelled_plan(text)
+
+    def tags(self) -> tuple[Tags, tuple[Repair, ...]]:
+        """Return valid tags for the last reply, and what had to be repaired for them."""
+        tags, repairs = repaired_tags(
+            self.said,
+            prompt_id=prompts.PROMPT_IDS[self.seat.profile],
+            rules=self.seat.rules,
+            required=self.seat.level(self.plan, frozenset(self.changed)),
+        )
+        if not self.is_levelled and "level" not in repairs:
+            repairs = (*repairs, "level")
+        return tags, repairs
 
     async def act(self, reply: ParsedReply) -> tuple[ToolResult, ...]:
         """Run the calls of ``reply`` and return one result per call, or the parser's complaint."""
@@ -147,7 +182,7 @@ async def run_turns(
     A turn is done when the reply has its tags line (or no calls at all), every call succeeded and
     nothing is owed. Raises ``ModelUnavailable`` from the model; tool failures never raise.
     """
-    messages, exchanges, desk = list(talk), list[Exchange](), _Desk(seat, _tags("", seat)[0])
+    messages, exchanges, desk = list(talk), list[Exchange](), _Desk(seat)
     status: Status = "turns"
     for _ in range(limits.turns):
         if stop := _exhausted(model, messages, exchanges, limits):
@@ -157,10 +192,9 @@ async def run_turns(
         messages.append(Message(role="assistant", content=said.text))
         reply = parse_reply(said.text, truncated=said.finish_reason == "length")
         # Not `said.text`: a plan or tags within a file's body, or in thinking, are not meant.
-        desk.plan = parse_plan(reply.text) or desk.plan
-        desk.tags, desk.repaired = _tags(reply.text, seat)
+        desk.hear(reply.text)
         results = await desk.act(reply)
-        is_last = bool(parse_tags(reply.text)) or not reply.calls
+        is_last = has_tags(reply.text) or not reply.calls
         if is_last and all(result.ok for result in results):
             if owed := seat.owed(desk.plan, frozenset(desk.changed)):
                 results = (ToolResult(call="reply", ok=False, text=owed), *results)
@@ -266,22 +300,19 @@ def _exchange(said: Completion, reply: ParsedReply, results: tuple[ToolResult, .
     )
 
 
-def _tags(text: str, seat: Seat) -> tuple[Tags, bool]:
-    return repaired_tags(text, prompt_id=prompts.PROMPT_IDS[seat.profile], rules=seat.rules)
-
-
 def _outcome(
     seat: Seat, status: Status, talk: list[Message], exchanges: list[Exchange], desk: _Desk
 ) -> RoleOutcome:
     if talk[-1].role == "user" and exchanges:  # feedback that nobody will answer
         talk.pop()
+    tags, repairs = desk.tags()
     return RoleOutcome(
         role=seat.role,
         status=status,
         talk=tuple(talk),
         exchanges=tuple(exchanges),
         plan=desk.plan,
-        tags=desk.tags,
-        repaired=desk.repaired,
+        tags=tags,
+        repairs=repairs,
         changed=tuple(sorted(desk.changed)),
     )

@@ -51,4 +51,5 @@ PLANNER: Final = Role(
     tools=("fs.read", "fs.list", "search.text", "search.code", "memory.recall"),
     verdict=_verdict,
     owed=_owed,
+    answers_for_plan=True,
 )

@@ -16,16 +16,22 @@ What a model leaves out or gets wrong is repaired by ``repaired_tags``; it never
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field
 
-from memory.records import Level, PreservationTag, Record
+from memory.records import MARKER, MAX_MARKERS, Level, PreservationTag, Record
+from tools.preserve.contracts import RANK
 
 _PLAN: Final = re.compile(r"<plan>[ \t]*\n(.*?)\n[ \t]*</plan>", re.DOTALL)
 _TAGS: Final = re.compile(r"^<tags((?:\s+\w+=\"[^\"<>]*\")*)\s*/>\s*$", re.MULTILINE)
 _ATTRIBUTE: Final = re.compile(r"(\w+)=\"([^\"<>]*)\"")
-_MARKER: Final = re.compile(r"^[a-z]+:[\w.-]+$")
+_MARKER: Final = re.compile(MARKER)
+
+Repair = Literal["missing", "invalid", "prompt", "rule", "level", "marker"]
+"""What was wrong with a tags line: it was not there, or not to be read; it named another prompt or
+a rule that was not given; its level, or one in the plan, was none or weaker than the contract; a
+marker had no category, an impossible name, or was one too many."""
 
 
 class Plan(Record):
@@ -101,8 +107,13 @@ def render_tags(tags: Tags) -> str:
     )
 
 
+def has_tags(text: str) -> bool:
+    """Say whether ``text`` has a tags line, however much there is to repair in it."""
+    return _TAGS.search(text) is not None
+
+
 def parse_tags(text: str) -> Tags | None:
-    """Return the last valid tags line of ``text``, or None; never raises."""
+    """Return the last tags line of ``text`` when it is valid, else None; never raises."""
     lines = _TAGS.findall(text)
     if not lines:
         return None
@@ -110,7 +121,7 @@ def parse_tags(text: str) -> Tags | None:
     marks = tuple(values.get("marks", "").split())
     if not values.get("prompt") or values.get("level") not in set(Level):
         return None
-    if not all(_MARKER.match(mark) for mark in marks):
+    if marks != _mended_marks(marks):
         return None
     return Tags(
         prompt=values["prompt"],
@@ -120,15 +131,46 @@ def parse_tags(text: str) -> Tags | None:
     )
 
 
-def repaired_tags(text: str, *, prompt_id: str, rules: tuple[str, ...]) -> tuple[Tags, bool]:
-    """Return valid tags for a reply, and whether they had to be repaired.
+def _mended_marks(marks: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``marks`` once each, as many as may be, those without a category as concepts."""
+    named = (mark if ":" in mark else f"concept:{mark}" for mark in marks)
+    return tuple(dict.fromkeys(mark for mark in named if _MARKER.match(mark)))[:MAX_MARKERS]
 
-    The prompt id is the one in force and only rules that were given are kept, whatever the model
-    claims.
+
+def repaired_tags(
+    text: str, *, prompt_id: str, rules: tuple[str, ...], required: Level = Level.FLEXIBLE
+) -> tuple[Tags, tuple[Repair, ...]]:
+    """Return valid tags for a reply, and what had to be repaired for that; never raises.
+
+    The prompt id is the one in force, only rules that were given are kept, and the level is at
+    least ``required``, whatever the model claims. What it does not claim is not claimed for it.
     """
-    said = parse_tags(text)
-    if said is None:
-        return Tags(prompt=prompt_id, rules=rules), True
-    kept = tuple(rule for rule in said.rules if rule in rules)
-    true = said.model_copy(update={"prompt": prompt_id, "rules": kept})
-    return true, true != said
+    lines = _TAGS.findall(text)
+    if not lines:
+        repair: Repair = "invalid" if "<tags" in text else "missing"
+        return Tags(prompt=prompt_id, level=required), (repair,)
+    said = dict(_ATTRIBUTE.findall(lines[-1]))
+    named, marks = tuple(said.get("rules", "").split()), tuple(said.get("marks", "").split())
+    known = said.get("level", "") in set(Level)
+    level = Level(said["level"]) if known else required
+    true = Tags(
+        prompt=prompt_id,
+        rules=tuple(dict.fromkeys(rule for rule in named if rule in rules)),
+        level=max(level, required, key=RANK.__getitem__),
+        marks=_mended_marks(marks),
+    )
+    wrong: dict[Repair, bool] = {
+        "prompt": said.get("prompt") != true.prompt,
+        "rule": named != true.rules,
+        "level": not known or level != true.level,
+        "marker": marks != true.marks,
+    }
+    return true, tuple(kind for kind, is_wrong in wrong.items() if is_wrong)
+
+
+def levelled_plan(text: str) -> bool:
+    """Say whether every ``file:`` line of the last plan block of ``text`` ends with a level."""
+    blocks = _PLAN.findall(text)
+    lines = [line.strip() for line in blocks[-1].splitlines()] if blocks else []
+    files = [line for line in lines if line.lower().startswith("file:")]
+    return all(line.split()[-1] in set(Level) for line in files)

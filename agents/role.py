@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import prompts
@@ -36,12 +36,22 @@ def owes_nothing(work: Work) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One role of the crew. ``tools`` are in the order in which they are described."""
+    """One role of the crew. ``tools`` are in the order in which they are described.
+
+    ``answers_for_plan``: its replies are about the plan's files, whichever it changes itself.
+    """
 
     name: str
     tools: tuple[str, ...]
     verdict: Verdict
     owed: Owed = owes_nothing
+    answers_for_plan: bool = False
+
+    def regions(self, plan: Plan | None, changed: Iterable[str]) -> tuple[str, ...]:
+        """Return what a reply of this role is about: what it changed, else what is planned."""
+        touched = tuple(changed)
+        planned = plan.files if plan and (self.answers_for_plan or not touched) else ()
+        return tuple(dict.fromkeys((*(tag.region for tag in planned), *touched)))
 
     def opening(
         self, profile: str, *, tests: str = "", failures: Sequence[str] = (), plan: Plan | None

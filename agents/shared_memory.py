@@ -18,14 +18,25 @@ from agents.protocol import Reply, Search, Tend, pack
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
 from memory.code import CodeHit, code_hit
 from memory.entries import Stored
+from memory.episodes import Episode
 from memory.index import Dense, Hit
 from memory.journal import Journal
 from memory.layout import journal_path, memory_folder
-from memory.records import Insight, Item, Kind, OwnerStatus, Provenance, Recalled, Where
+from memory.records import (
+    Insight,
+    Item,
+    Kind,
+    KnowledgeUpdate,
+    OwnerStatus,
+    Provenance,
+    Recalled,
+    Where,
+)
 from memory.retrieval import Found, Query
 from memory.router import NOTHING_AT_HAND, RuntimeContext
 from memory.secrets import refuse_secrets
 from memory.sparse import words
+from memory.updates import recent_updates
 
 PATIENCE_S: Final = 0.5
 """How long a search waits for the resident process before words alone decide."""
@@ -40,8 +51,10 @@ TOLD: Final = (
     Kind.CORRECTION,
     Kind.PRESERVATION,
 )
-"""What a role may be told as a rule; code and documents are found by ``search_code``."""
+"""What a role may be told as a rule. Code and documents are found by ``search_code``; how runs
+ended is there for people and for learning."""
 
+_STANDING: Final = (Kind.PREFERENCE, Kind.DEFINITION)
 _LONG, _MANY = 300, 20  # characters and pieces of what is at hand
 _TEND_S: Final = 60.0  # a step of indexing may be under way
 _SPARE: Final = 4  # word hits per place, since those that the index knows are left out
@@ -131,6 +144,10 @@ class SharedMemory:
         )
         await asyncio.to_thread(self.put, item)
 
+    async def record(self, episode: Episode) -> None:
+        """Keep how a run ended; of one run the last episode is kept. Raises what ``put`` raises."""
+        await asyncio.to_thread(self.put, episode.item(self.project))
+
     def put(self, *items: Item) -> None:
         """Append ``items`` to the journal. Blocking.
 
@@ -149,13 +166,21 @@ class SharedMemory:
         """Return up to ``limit`` insights: those that bear on ``query``, then standing rules.
 
         Preferences hold for every task: up to half of the places are theirs, the newest first.
+        What was said of a part of the project is left out when the file at hand lies elsewhere.
+        Nothing asked: the newest preferences and definitions.
         """
-        where = Where(project=self.project, kinds=TOLD)
-        if not query.strip() or not await asyncio.to_thread(self._has_any, where):
+        scope = _bounded(at_hand).file or None
+        where = Where(project=self.project, kinds=TOLD, scope=scope)
+        if not query.strip():
+            where = where.model_copy(update={"kinds": _STANDING})
+            return tuple(await asyncio.to_thread(self._newest, where, (), limit))
+        if not await asyncio.to_thread(self._has_any, where):
             return ()
         answer = await self.find(Query(text=query, where=where, limit=limit, context=at_hand))
         bearing = [_recalled(hit) for hit in answer.hits if _bears(query, hit)]
-        rules = await asyncio.to_thread(self._standing, [hit.insight for hit in bearing], limit)
+        known = [hit.insight for hit in bearing]
+        standing = where.model_copy(update={"kinds": (Kind.PREFERENCE,)})
+        rules = await asyncio.to_thread(self._newest, standing, known, limit)
         kept = bearing[: limit - min(len(rules), limit // 2)]
         return (*kept, *rules)[:limit]
 
@@ -167,8 +192,12 @@ class SharedMemory:
         if not query.strip() or not await asyncio.to_thread(self._has_any, where):
             return ()
         answer = await self.find(Query(text=query, where=where, limit=limit, context=at_hand))
-        found = (code_hit(hit.stored.item, hit.score) for hit in answer.hits)
+        found = (code_hit(hit.stored.item, hit.score, hit.why) for hit in answer.hits)
         return tuple(hit for hit in found if hit is not None)
+
+    async def updates(self, *, limit: int = 20) -> tuple[KnowledgeUpdate, ...]:
+        """Return up to ``limit`` things taught or corrected of late, newest first."""
+        return await asyncio.to_thread(recent_updates, self.journal, self.project, TOLD, limit)
 
     async def find(self, query: Query, vector: Dense | None = None) -> Answer:
         """Return what is known about ``query``, best first; ``vector`` is the query's own, if any.
@@ -217,7 +246,7 @@ class SharedMemory:
         applied = reply.memory.applied if reply and reply.memory else 0
         if applied < self.journal.last_seq:
             by_words = self.journal.find(query.text, query.where, _SPARE * query.limit)
-            ranked = _merged(ranked, [hit for hit in by_words if hit.item not in found])
+            ranked = _merged(ranked, [_scaled(hit) for hit in by_words if hit.item not in found])
         known = self.journal.get([hit.item for hit in ranked])
         hits = [
             Remembered(known[hit.item], hit.score, found.get(hit.item))
@@ -230,12 +259,16 @@ class SharedMemory:
     def _has_any(self, where: Where) -> bool:
         return next(iter(self.journal.live(where)), None) is not None
 
-    def _standing(self, known: Iterable[Insight], limit: int) -> list[Recalled]:
-        where = Where(project=self.project, kinds=(Kind.PREFERENCE,))
+    def _newest(self, where: Where, known: Iterable[Insight], limit: int) -> list[Recalled]:
         texts = {insight.text for insight in known}
         newest = sorted(self.journal.live(where), key=lambda stored: -stored.seq)
         return [
-            Recalled(insight=_insight(stored), score=0.0, why="holds for every task")
+            Recalled(
+                insight=_insight(stored),
+                score=0.0,
+                why="holds for every task",
+                check=stored.item.check,
+            )
             for stored in newest
             if stored.item.text not in texts and stored.may_answer(where)
         ][:limit]
@@ -257,6 +290,11 @@ def _merged(one: Sequence[Hit], other: Sequence[Hit]) -> list[Hit]:
     return [hit for pair in zip_longest(one, other) for hit in pair if hit is not None]
 
 
+def _scaled(hit: Hit) -> Hit:
+    """Return ``hit`` with a score below 1, as the index gives them: BM25 has no upper end."""
+    return Hit(hit.item, hit.score / (1 + hit.score))
+
+
 def _insight(stored: Stored) -> Insight:
     item = stored.item
     return Insight(text=item.text, kind=item.kind, scope="project" if item.project else "global")
@@ -272,7 +310,8 @@ def _telling(text: str) -> set[str]:
 
 
 def _recalled(hit: Remembered) -> Recalled:
-    return Recalled(insight=_insight(hit.stored), score=hit.score, why=hit.why)
+    item = hit.stored.item
+    return Recalled(insight=_insight(hit.stored), score=hit.score, why=hit.why, check=item.check)
 
 
 async def tend_index(

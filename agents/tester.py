@@ -34,4 +34,5 @@ TESTER: Final = Role(
     tools=("fs.write", "fs.edit", "fs.read", "search.text", "memory.recall"),
     verdict=_verdict,
     owed=_owed,
+    answers_for_plan=True,
 )

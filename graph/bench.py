@@ -26,6 +26,7 @@ from agents.weights import EMBEDDED_WEIGHTS, materialize
 from graph import bench_engines, bench_index
 from graph.bench_owner import owner_figures
 from graph.bench_retrieval import measure_retrieval
+from graph.bench_walls import border_time
 from graph.crew import NODES, build_graph
 from graph.demo import TASK, make_repository
 from graph.figures import Figure, show
@@ -124,7 +125,7 @@ async def measure() -> list[Figure]:
 
 async def measure_alone(folder: Path) -> tuple[list[Figure], RunState]:
     """Return the figures that need no model server, and the final state of the scripted run."""
-    figures = [await _help_time(), _parser_rate(), _edit_rate(folder)]
+    figures = [await _help_time(), _parser_rate(), _edit_rate(folder), await border_time(folder)]
     state, overhead = await _scripted_run(folder)
     return [*figures, overhead], state
 

@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.figures import Figure
-from memory.catch_up import Position, Replay, embedded_vectors
+from memory.catch_up import Position, Replay, cached_vectors
 from memory.chunks import CHUNKER, chunks
 from memory.code import items_of
 from memory.edge_index import EdgeIndex
 from memory.embedder import Embedder
+from memory.embedding import embedding
 from memory.index import Dense
 from memory.journal import Journal
 from memory.records import Item, Where
@@ -122,7 +123,8 @@ def _replay(journal: Journal, index: EdgeIndex, embedder: Embedder, path: Path) 
     start = Position(
         journal=journal.identity, embedder=embedder.name, chunker=CHUNKER, layout="bench"
     )
-    replay = Replay(journal, index, embedded_vectors(journal, embedder), path=path, start=start)
+    vectors, embed = cached_vectors(journal, embedder.name), embedding(journal, embedder)
+    replay = Replay(journal, index, vectors, path=path, start=start, embed=embed)
     while replay.step():
         pass
 

@@ -71,7 +71,20 @@ async def green(shop: Workshop, state: RunState) -> tuple[TestState, TestReport]
     if fresh or not whole.import_ok or whole.exit_code not in _COUNTED or whole.timed_out:
         broken = whole.model_copy(update={"failures": fresh})
         return _state(state, broken, "red", said(broken) or (whole.output[-300:],)), whole
+    covering = await _covering(shop, state, modules)
+    if covering is not None and not covering.green:
+        why = said(covering) or (covering.output[-300:],)
+        return _state(state, covering, "red", why), covering
     return _state(state, whole, "green", ()), whole
+
+
+async def _covering(shop: Workshop, state: RunState, modules: tuple[str, ...]) -> TestReport | None:
+    """Run the tests that the touched flexible contracts name, whatever failed before the run."""
+    guard = await shop.guard(state)
+    touched = await guard.touched(state["tree"].sha)
+    named = tuple(dict.fromkeys(test for each in touched for test in each.tests))
+    inside = tuple(test.removeprefix(guard.prefix) for test in named)
+    return await _run(shop, state, inside, modules) if inside else None
 
 
 def said(report: TestReport) -> tuple[str, ...]:
@@ -135,15 +148,16 @@ async def _run(
     shop: Workshop, state: RunState, paths: tuple[str, ...], modules: tuple[str, ...] = ()
 ) -> TestReport:
     policy = await shop.policy(state)
-    return await run_tests(Path(state["tree"].path), paths, policy, modules)
+    root, guard = Path(state["tree"].path), await shop.guard(state)
+    return await run_tests(root, paths, policy, modules, guard=guard)
 
 
 async def _run_all(shop: Workshop, state: RunState, modules: tuple[str, ...] = ()) -> TestReport:
     """Run all tests; a file that can't be collected must not keep the others from running."""
     policy = await shop.policy(state)
     extra = ("--continue-on-collection-errors",)
-    root = Path(state["tree"].path)
-    return await run_tests(root, (), policy, modules, extra_args=extra)
+    root, guard = Path(state["tree"].path), await shop.guard(state)
+    return await run_tests(root, (), policy, modules, extra_args=extra, guard=guard)
 
 
 async def _rewind(shop: Workshop, state: RunState) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 
 from agents.home import state_home
+from graph.lifting import apply_run
 from graph.progress import Display, open_display
 from graph.review import TerminalReview, approve_all, decision_of
 from graph.runner import Asker, Runner, leave_open
@@ -129,7 +130,7 @@ def _told(options: argparse.Namespace, result: RunResult | None) -> int:
             _write_json({"error": "interrupted", "exit_code": 130})
         return 130
     if options.yes and result.status == "delivered":
-        asyncio.run(worktree.apply(Path(result.workspace), result.run_id))
+        asyncio.run(apply_run(state_home(), Path(result.workspace), result.run_id))
         sys.stderr.write("the change was applied to the workspace\n")
     if options.json:
         _write_json(_for_programs(result))
@@ -169,7 +170,8 @@ def _apply(options: argparse.Namespace, store: RunStore) -> int:
             f"the run {options.run_id!r} is {phase}, not delivered: there is nothing to apply; "
             f"see `graph-run show {options.run_id}`"
         )
-    written = asyncio.run(worktree.apply(_workspace(Path(request.workspace)), options.run_id))
+    workspace = _workspace(Path(request.workspace))
+    written = asyncio.run(apply_run(store.home, workspace, options.run_id))
     if options.json:
         _write_json({"run_id": options.run_id, "written": list(written)})
     else:

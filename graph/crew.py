@@ -11,8 +11,9 @@ from langgraph.store.base import BaseStore
 
 from agents.shared_memory import SharedMemory
 from graph.gates import Gates
+from graph.lifting import Lifting
 from graph.nodes import Nodes
-from graph.state import RunInput, RunState, Story
+from graph.state import RunInput, RunState, Story, ended
 from graph.workshop import Workshop
 from memory.session import Memory
 from memory.store import JournalStore
@@ -42,10 +43,12 @@ NODES: Final = (
     "check_document",
     "review_patch",
     "deliver",
+    "offer_lift",
     "close",
 )
 # A node goes on to the next one unless the run has an outcome or the tests say to go back.
 _AFTER_GREEN: Final = "refactor"
+_OVER: Final = "offer_lift"  # before a run without success is closed
 
 
 def build_graph(shop: Workshop, checkpointer: BaseCheckpointSaver[str] | None = None) -> CrewGraph:
@@ -58,15 +61,16 @@ def build_graph(shop: Workshop, checkpointer: BaseCheckpointSaver[str] | None = 
     _unless_over(graph, "plan", "review_plan")
     _unless_over(graph, "review_plan", "write_test")
     _unless_over(graph, "write_test", "check_red")
-    graph.add_conditional_edges("check_red", after_red, ["implement", "write_test", "close"])
+    graph.add_conditional_edges("check_red", after_red, ["implement", "write_test", _OVER])
     _unless_over(graph, "implement", "check_green")
-    graph.add_conditional_edges("check_green", after_green, ["refactor", "implement", "close"])
+    graph.add_conditional_edges("check_green", after_green, ["refactor", "implement", _OVER])
     graph.add_edge("refactor", "check_refactor")
     graph.add_edge("check_refactor", "document")
     graph.add_edge("document", "check_document")
     graph.add_edge("check_document", "review_patch")
     _unless_over(graph, "review_patch", "deliver")
     graph.add_edge("deliver", END)
+    graph.add_conditional_edges("offer_lift", after_lift, ["plan", "close"])
     graph.add_edge("close", END)
     return graph.compile(checkpointer=checkpointer, store=node_store(shop.memory), name="crew")
 
@@ -80,24 +84,27 @@ def node_store(memory: Memory) -> BaseStore | None:
 
 def after_red(state: RunState) -> str:
     """Go on when the new test fails honestly; otherwise back to the tester, or end."""
-    if "outcome" in state:
-        return "close"
+    if ended(state):
+        return _OVER
     return "implement" if state["tests"].verdict == "red" else "write_test"
 
 
 def after_green(state: RunState) -> str:
     """Go on when the tests pass; otherwise back to the implementer, or end."""
-    if "outcome" in state:
-        return "close"
+    if ended(state):
+        return _OVER
     return _AFTER_GREEN if state["tests"].verdict == "green" else "implement"
+
+
+def after_lift(state: RunState) -> str:
+    """Begin again with the planner when the user has lifted what stood in the way; else end."""
+    return "close" if ended(state) else "plan"
 
 
 def _unless_over(
     graph: StateGraph[RunState, None, RunInput, RunState], name: str, then: str
 ) -> None:
-    graph.add_conditional_edges(
-        name, lambda state: "close" if "outcome" in state else then, [then, "close"]
-    )
+    graph.add_conditional_edges(name, lambda state: _OVER if ended(state) else then, [then, _OVER])
 
 
 def _nodes(shop: Workshop) -> dict[str, Node]:
@@ -116,6 +123,7 @@ def _nodes(shop: Workshop) -> dict[str, Node]:
         "check_document": nodes.recheck,
         "review_patch": gates.review_patch,
         "deliver": gates.deliver,
+        "offer_lift": Lifting(shop).offer,
         "close": gates.close,
     }
 

@@ -176,6 +176,7 @@ def _crew(model: Path) -> RunTask:
     from graph.runner import Runner
     from graph.runs import RunRequest, RunStore, new_run_id, now
     from graph.settings import load_settings
+    from graph.tag_counts import tag_counts
     from training.embedded.evaluation import CrewRun
 
     overrides: dict[str, object] = {
@@ -201,7 +202,12 @@ def _crew(model: Path) -> RunTask:
                 await _answers(settings)  # if it does, only this run went wrong
                 return CrewRun(status="failed", commit=None, reason=str(error))
         reason = " ".join(result.reason.split())[:200]
-        return CrewRun(status=result.status, commit=result.branch or None, reason=reason)
+        return CrewRun(
+            status=result.status,
+            commit=result.branch or None,
+            reason=reason,
+            tags=tag_counts(result.steps),
+        )
 
     return run_task
 
@@ -228,4 +234,9 @@ def _table(report: EmbeddedReport) -> str:
         f"  95 % [{part.low:.1%}, {part.high:.1%}]"
         for name, part in rows.items()
     ]
+    for role, tags in report.tags.items():
+        lines.append(
+            f"{'tags: ' + role:<22}{tags.written.right:>5}/{tags.written.of:<5}"
+            f"{tags.written.rate:6.1%}  valid as written, {tags.valid.rate:.1%} in the end"
+        )
     return "\n".join([*lines, f"weights {report.weights_bytes / 1e6:.1f} MB"])

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Final
-
-from langgraph.types import interrupt
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from agents.chat import Message
 from agents.planner import plan_problem
 from agents.reply import parse_plan, render_plan
 from graph import checks
-from graph.outcome import result_of
+from graph.asking import ask
+from graph.compliance import check_rules
+from graph.outcome import episode_of, result_of
 from graph.state import Decision, Outcome, RunState, Talk
 from graph.turns import commit_message
 from graph.workshop import Workshop
+from mcp_local_llm import StoreUnavailable, UsageError
 from memory.corrections import Correction
-
-_DECISION: Final[TypeAdapter[Decision]] = TypeAdapter(Decision)
+from tools.preserve.guard import BreaksContract, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Gates:
             return {}
         original, problem = render_plan(state["plan"]), ""
         while True:
-            answer = _ask("plan", original, problem)
+            answer = ask("plan", original, problem)
             if answer.decision == "approve":
                 return {}
             if answer.decision == "reject":
@@ -56,7 +55,7 @@ class Gates:
         await tree.reset_to(state["tree"].sha)
         original, problem = await tree.diff(), ""
         while True:
-            answer = _ask("patch", original, problem)
+            answer = ask("patch", original, problem)
             if answer.decision == "approve":
                 return {}
             if answer.decision == "reject":
@@ -73,21 +72,29 @@ class Gates:
         if done.code != 0:
             return {}, f"the edited patch does not apply: {done.stderr.strip()}"
         sha = await tree.commit(f"fix: {state['plan'].goal} (edited in review)"[:72])
+        if broken := await (await self.shop.guard(state)).broken_by(sha):
+            return {}, f"the edited patch breaks contracts: {told(broken)}"
         moved: RunState = {**state, "tree": state["tree"].model_copy(update={"sha": sha})}
         tests, _ = await checks.green(self.shop, moved)
         if tests.verdict != "green":
             failed = "; ".join(tests.problem)
             return {}, f"with the edited patch the tests are red: {failed}"
-        corrected = _corrected(state, "patch", original, await tree.diff())
+        verdicts = await check_rules(self.shop, moved)
+        moved["story"] = state["story"].model_copy(update={"compliance": verdicts})
+        corrected = _corrected(moved, "patch", original, await tree.diff())
         marked = moved["tree"].model_copy(update={"green": sha})
-        return {"tree": marked, "tests": tests, **corrected}, ""
+        return {"tree": marked, "tests": tests, "story": moved["story"], **corrected}, ""
 
     async def deliver(self, state: RunState) -> RunState:
         """Put the change on its branch and write the result."""
         tree = await self.shop.tree(state)
         await tree.reset_to(state["tree"].sha)
         diff = await tree.diff()
-        branch = await tree.deliver(commit_message(state, "implementer"))
+        guard, message = await self.shop.guard(state), commit_message(state, "implementer")
+        try:
+            branch = await tree.deliver(message, guard)
+        except BreaksContract as error:  # no branch, and no patch either
+            return await self._ended(state, Outcome(status="refused", reason=str(error)))
         outcome = Outcome(
             status="delivered",
             reason="the new test failed before the change and all tests pass after it",
@@ -100,25 +107,29 @@ class Gates:
         """Keep what an unsuccessful run did as a patch file, and write the result."""
         tree = await self.shop.tree(state)
         await tree.reset_to(state["tree"].sha)
-        outcome = state["outcome"].model_copy(update={"diff": await tree.diff()})
+        broken = await (await self.shop.guard(state)).broken_by(state["tree"].sha)
+        diff = "" if broken else await tree.diff()
+        outcome = state["outcome"].model_copy(update={"diff": diff})
         return await self._ended(state, outcome)
 
     async def _ended(self, state: RunState, outcome: Outcome) -> RunState:
         model = (await self.shop.model()).chat.model_id
         update: RunState = {"outcome": outcome}
+        if problem := await self._recorded({**state, **update}):
+            story = state["story"]
+            update["story"] = story.model_copy(update={"notes": (*story.notes, problem)})
         result = result_of({**state, **update}, model)
         await asyncio.to_thread(self.shop.finish, result)
         return update
 
-
-def _ask(kind: str, text: str, problem: str) -> Decision:
-    """Interrupt the run until somebody decides; an answer of another shape is asked for again."""
-    while True:
-        answer: Any = interrupt({"review": kind, "text": text, "problem": problem})
+    async def _recorded(self, state: RunState) -> str:
+        """Keep the run in the memory; return why that failed, which does not make the run fail."""
+        episode = episode_of(state, await checks.changed_paths(self.shop, state))
         try:
-            return _DECISION.validate_python(answer)
-        except ValidationError:
-            problem = 'answer with {"decision": "approve" | "edit" | "reject", "text": "…"}'
+            await self.shop.memory.record(episode)
+        except (StoreUnavailable, UsageError) as error:
+            return f"the memory did not keep this run: {error}"
+        return ""
 
 
 def _rejected(where: str, answer: Decision, state: RunState) -> RunState:

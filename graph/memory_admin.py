@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from graph.memory_cli import here, one_item, run_command, short, told
 from graph.memory_index import MOVE_ARGUMENTS, index_line, move, rebuild
-from mcp_local_llm import StoreUnavailable, UsageError
+from mcp_local_llm import UsageError
 from memory.records import Status
 
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
+    from memory.entries import Stored
 
+_NAMED: Final = 10  # lines that are named by their numbers
 _TELLING: Final = ("status", "relation", "reason", "name")  # of an operation's payload
 
 Action = Callable[[argparse.Namespace, "SharedMemory"], int]
@@ -86,14 +89,25 @@ def _verify(options: argparse.Namespace, memory: SharedMemory) -> int:
 def _history(options: argparse.Namespace, memory: SharedMemory) -> int:
     stored = one_item(memory, options.id)
     steps = memory.journal.history(stored.id)
-    lines = [
-        f"{step.seq}  {step.at:%Y-%m-%d %H:%M:%S}  {step.op}  {step.other[:8]}  "
-        + short(str(step.payload.get("text") or _said(step.payload)))
-        for step in steps
-    ]
-    rows = [step.model_dump(mode="json") for step in steps]
+    peers = [step.id if step.other == stored.id else step.other for step in steps]
+    known = memory.journal.get(filter(None, peers))
+    lines, rows = [], []
+    for step, peer in zip(steps, peers, strict=True):
+        row = step.model_dump(mode="json")
+        said = [str(step.payload.get("text") or _said(step.payload))]
+        if peer:
+            row["other_text"] = _text_of(known.get(peer))
+            said.append(row["other_text"] or "(forgotten)")
+        told_so = short(": ".join(filter(None, said)))
+        lines.append(f"{step.seq}  {step.at:%Y-%m-%d %H:%M:%S}  {step.op}  {peer[:8]}  {told_so}")
+        rows.append(row)
     shown = "\n".join(line.rstrip() for line in lines)
     return told(options, shown, id=stored.id, state=stored.state, history=rows)
+
+
+def _text_of(stored: Stored | None) -> str | None:
+    """Return what an item says; None when it was forgotten."""
+    return stored.item.text if stored and stored.state != "deleted" else None
 
 
 def _said(payload: Mapping[str, object]) -> str:
@@ -142,34 +156,44 @@ def _return_to(options: argparse.Namespace, memory: SharedMemory) -> int:
 
 
 def _export(options: argparse.Namespace, memory: SharedMemory) -> int:
-    from memory.transfer import export
+    from memory.transfer import export, export_file
 
     if str(options.file) == "-":
         export(memory.journal, sys.stdout.buffer)
         return 0
-    try:
-        with _opened(options.file, "wb") as stream:
-            count = export(memory.journal, stream)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"the export to {str(options.file)!r} is not complete ({error.strerror}); free some "
-            "space there, or name another file"
-        ) from error
+    count = export_file(memory.journal, options.file, replace=options.force)
     return told(options, f"exported {count} lines", lines=count, file=str(options.file))
 
 
 def _import(options: argparse.Namespace, memory: SharedMemory) -> int:
+    from graph.index_cli import progress
     from memory.transfer import import_
 
-    with _opened(options.file, "rb") as stream:
-        done = import_(memory.journal, stream)
+    with _opened(options.file) as stream, progress("importing", sys.stderr) as tell:
+        size = os.fstat(stream.fileno()).st_size
+        done = import_(memory.journal, stream, lambda read: tell(read, max(read, size)))
     text = f"{done.lines} lines were read, {done.added} were new"
-    return told(options, text, file=str(options.file), **done.model_dump(mode="json"))
+    told(options, text, file=str(options.file), **done.model_dump(mode="json"))
+    if done.secrets:
+        sys.stderr.write(
+            f"left out, since they hold what looks like a secret: {_numbered(done.secrets)}; say "
+            "where a secret is found instead of what it is, then import again\n"
+        )
+    if done.unknown:
+        sys.stderr.write(f"left out, since they are about these: {_numbered(done.unknown)}\n")
+    return 1 if done.secrets else 0
 
 
-def _opened(path: Path, mode: Literal["rb", "wb"]) -> BinaryIO:
+def _numbered(lines: Sequence[int]) -> str:
+    """Return how many lines there are, and the numbers of the first."""
+    named = ", ".join(map(str, lines[:_NAMED]))
+    more = f" and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+    return f"{len(lines)} of the lines ({named}{more})"
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open(mode)
+        return path.open("rb")
     except OSError as error:
         raise UsageError(f"cannot open {str(path)!r} ({error.strerror}); name another") from error
 
@@ -177,7 +201,7 @@ def _opened(path: Path, mode: Literal["rb", "wb"]) -> BinaryIO:
 def _backup(options: argparse.Namespace, memory: SharedMemory) -> int:
     from memory.transfer import backup
 
-    backup(memory.journal, options.file)
+    backup(memory.journal, options.file, replace=options.force)
     return told(options, f"backed up to {options.file}", file=str(options.file))
 
 
@@ -207,6 +231,10 @@ _FILE: Final[Argument] = ("file", {"type": Path, "metavar": "FILE"})
 _OUT: Final[Argument] = (
     "file",
     {"type": Path, "metavar": "FILE", "help": "- is standard output"},
+)
+_FORCE: Final[Argument] = (
+    "--force",
+    {"action": "store_true", "help": "replace the file when it exists"},
 )
 _ITEM: Final[Argument] = ("id", {"metavar": "ID", "help": "an id, or its first characters"})
 _REASON: Final[Argument] = ("--reason", {"default": "", "help": "kept with the history"})
@@ -242,9 +270,9 @@ _COMMANDS: Final[dict[str, tuple[str, Action | None, Sequence[Argument]]]] = {
         _return_to,
         (_MARK,),
     ),
-    "export": ("write everything as readable JSON lines", _export, (_OUT,)),
-    "import": ("read what export wrote", _import, (_FILE,)),
-    "backup": ("copy the journal, in use or not", _backup, (_FILE,)),
+    "export": ("write everything as readable JSON lines", _export, (_OUT, _FORCE)),
+    "import": ("read what export wrote; lines that hold secrets are left out", _import, (_FILE,)),
+    "backup": ("copy the journal, in use or not", _backup, (_FILE, _FORCE)),
     "restore": ("put a back-up in the journal's place; the replaced one is kept", None, (_FILE,)),
     "rebuild": ("throw the index away and make it anew from the journal", rebuild, ()),
     "compact": ("give unused space back", _compact, (_PURGE,)),

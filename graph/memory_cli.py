@@ -1,7 +1,7 @@
 """The commands ``remember``, ``recall`` and ``memory`` of ``mcp-local-llm``.
 
-Exit codes: 0 done, 1 ``verify`` found problems, 2 wrong input, 3 the memory cannot be used. With
-``--json`` one object goes to stdout and nothing else does.
+Exit codes: 0 done, 1 ``verify`` found problems or ``import`` left lines out, 2 wrong input, 3 the
+memory cannot be used. With ``--json`` one object goes to stdout and nothing else does.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from graph.rule_options import checkable, rule_options
 from mcp_local_llm import LocalLLMError, UsageError
-from memory.records import MAX_TEXT, Item, Kind, Provenance, Where
+from memory.records import MAX_TEXT, DocumentClass, Item, Kind, Provenance, Where
 
 if TYPE_CHECKING:
-    from agents.shared_memory import Answer, SharedMemory
+    from agents.shared_memory import Answer, Remembered, SharedMemory
     from memory.entries import Stored
     from memory.retrieval import Query
 
@@ -49,10 +50,20 @@ def remember(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--scope",
         default="",
-        help="a part of the project, such as a folder; kept, recall does not narrow by it",
+        metavar="PART",
+        help="the part of the project that it is about: a folder or file from the project's root "
+        "(./PART: from here), or a name; it is recalled there only",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=float,
+        default=1.0,
+        metavar="0..1",
+        help="how sure you are; doubtful things are ranked slightly lower (default: 1)",
     )
     parser.add_argument("--global", action="store_true", dest="everywhere", help="in all projects")
     parser.add_argument("--replaces", metavar="ID", help="the item that this is said instead of")
+    rule_options(parser)
     return run_command(parser, argv, _remember)
 
 
@@ -67,6 +78,16 @@ def recall(argv: Sequence[str]) -> int:
         metavar="KIND",
         default=[],
         help=f"one of {', '.join(_KINDS)}; more than once for several (default: all)",
+    )
+    parser.add_argument(
+        "--scope",
+        metavar="PART",
+        help="what is known there: leaves out what was remembered for another part of the project",
+    )
+    parser.add_argument(
+        "--about",
+        choices=("code", "runtime", "general"),
+        help="only source text, only logs and traces of what ran, or only the rest",
     )
     parser.add_argument("--limit", type=int, default=8, metavar="N", help="1 to 50, default: 8")
     parser.add_argument("--explain", action="store_true", help="say what each place rests on")
@@ -171,7 +192,7 @@ def one_item(memory: SharedMemory, start: str) -> Stored:
 def _remember(options: argparse.Namespace) -> int:
     with here() as memory:
         old = one_item(memory, options.replaces) if options.replaces else None
-        item = _taught(options, memory.project)
+        item = checkable(_taught(options, memory.project), options)
         if old is not None and (old.state != "live" or old.id == item.id):
             raise UsageError(
                 f"{old.id[:8]} is {old.state} and says {short(old.item.text)!r}; "
@@ -186,8 +207,9 @@ def _remember(options: argparse.Namespace) -> int:
         where = "everywhere" if options.everywhere else "in this project"
         when = "for every task" if item.kind is Kind.PREFERENCE else "where it bears on the task"
         instead = f", instead of {old.id[:8]}" if old else ""
+        check = ", and checked after every change" if item.check else ""
         sys.stdout.write(
-            f"remembered {item.id[:8]} as {item.kind}: recalled {where}, {when}{instead}\n"
+            f"remembered {item.id[:8]} as {item.kind}: recalled {where}, {when}{check}{instead}\n"
         )
     return 0
 
@@ -202,13 +224,16 @@ def _taught(options: argparse.Namespace, project: str) -> Item:
             f"the text has {len(text):,} characters and {MAX_TEXT:,} can be kept; put it into a "
             "file of the project and run `mcp-local-llm index`"
         )
-    if not _is_text(text) or not _is_text(options.scope):
+    if not _is_text(text):
         raise UsageError("the text is not valid UTF-8; convert it first, or give it in ASCII")
+    if not 0 <= options.confidence <= 1:
+        raise UsageError(f"--confidence is {options.confidence}; give a number from 0 to 1")
     return Item(
         kind=Kind(options.kind) if options.kind else kind_of(text),
         text=text,
         project="" if options.everywhere else project,
-        scope=options.scope,
+        scope=_scope(options.scope),
+        confidence=options.confidence,
         provenance=Provenance(source="user", where="remember"),
     )
 
@@ -232,7 +257,12 @@ def _query(options: argparse.Namespace, project: str) -> Query:
         raise UsageError(f"--limit is {options.limit}; give a number from 1 to 50")
     return Query(
         text=text,
-        where=Where(project=project, kinds=tuple(map(Kind, options.kind))),
+        where=Where(
+            project=project,
+            kinds=tuple(map(Kind, options.kind)),
+            scope=None if options.scope is None else _scope(options.scope),
+            about=options.about and DocumentClass(options.about),
+        ),
         limit=options.limit,
         context=RuntimeContext(
             file=options.file and _in_project(options.file),
@@ -241,6 +271,21 @@ def _query(options: argparse.Namespace, project: str) -> Query:
             dependencies=tuple(options.dependency),
         ),
     )
+
+
+def _scope(part: str) -> str:
+    """Return ``part`` as items keep it: from the project's root, ``/`` between; empty is all.
+
+    Raises:
+        UsageError: it lies outside the project, or is no text.
+    """
+    if not _is_text(part):
+        raise UsageError("the scope is not valid UTF-8; name another")
+    if part.startswith((".", "/", "~")):
+        part = _in_project(part)
+    if part.startswith("/"):
+        raise UsageError(f"the scope {part!r} is not in this project; name a part of it")
+    return "/".join(name for name in part.strip().split("/") if name not in {"", "."})
 
 
 def _in_project(file: str) -> str:
@@ -265,10 +310,18 @@ def _recall(options: argparse.Namespace) -> int:
         stored = hit.stored
         sys.stdout.write(f"{stored.id[:8]}  {stored.item.kind}  {_line(stored.item)}\n")
         if options.explain:
-            sys.stdout.write(f"          {hit.score:.3f}  {hit.why}\n")
+            sys.stdout.write(f"          {hit.score:.3f}  {_because(hit)}\n")
     if not answer.hits:
         sys.stderr.write("nothing is known about that\n")
     return 0
+
+
+def _because(hit: Remembered) -> str:
+    """Return why ``hit`` was found, and what was said of it that bears on trusting it."""
+    item = hit.stored.item
+    said = [hit.why, f"scope {short(item.scope)}" if item.scope else ""]
+    said.append(f"confidence {item.confidence:g}" if item.confidence < 1 else "")
+    return "; ".join(part for part in said if part)
 
 
 def _rows(answer: Answer) -> list[dict[str, Any]]:

@@ -6,14 +6,16 @@ A node that ends the run sets ``outcome``; routing (``graph.crew``) reads nothin
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.brief import (
     Brief,
     BriefFile,
-    BriefRule,
+    BriefPiece,
     at_hand,
+    brief_rules,
     folder_for_tests,
     recalled_files,
     relevant_files,
@@ -22,12 +24,17 @@ from agents.brief import (
 from agents.chat import Message
 from agents.loop import RoleOutcome
 from graph import checks
+from graph.compliance import broken, check_rules, newly_broken
 from graph.runs import new_run_id
 from graph.state import Outcome, RunState, Story, Talk, TestState, TreeState
 from graph.turns import opening_talk, spent_limit, take_turn
 from graph.workshop import Workshop
 from mcp_local_llm import UsageError
+from memory.code import CodeHit
+from memory.records import PreservationTag
 from tools.indexing import Place
+from tools.preserve.contracts import Contracts
+from tools.preserve.guard import Guard
 from tools.pytest_run import TestReport
 
 _RECALLED = 8  # rules in a brief; what does not fit the model's context is left out besides
@@ -59,39 +66,42 @@ class Nodes:
         root = tree.workspace
         begun["tree"] = TreeState(path=str(root), base=tree.base, sha=tree.base)
         model = await self.shop.model()
-        begun["brief"] = await self._brief(task, root)
+        begun["brief"] = await self._brief(task, root, await self.shop.guard(begun))
         begun["talk"] = opening_talk(model.prompts)
         begun["tests"] = await checks.baseline(self.shop, begun)
         notes = begun["brief"].dropped
         begun["story"] = Story(notes=notes)
         return begun
 
-    async def _brief(self, task: str, root: Path) -> Brief:
+    async def _brief(self, task: str, root: Path, guard: Guard) -> Brief:
         files, notes = await asyncio.to_thread(relevant_files, task, root)
+        pieces: tuple[BriefPiece, ...] = ()
         if not files:  # the task names none: those that seem to be meant
-            files = await self._recalled_files(task, root)
+            files, pieces = await self._recalled_files(task, root)
         known = await self.shop.memory.recall(task, limit=_RECALLED, at_hand=at_hand(files))
-        rules = tuple(
-            BriefRule(id=f"r{number}", text=hit.insight.text, why=hit.why)
-            for number, hit in enumerate(known, start=1)
-        )
         brief = Brief(
             task=task,
-            rules=rules,
+            rules=brief_rules(known),
             files=files,
+            protected=await _protected(guard, files),
+            pieces=pieces,
             tests_dir=await asyncio.to_thread(folder_for_tests, root),
             dropped=notes,
+            updates=await self.shop.memory.updates(),
         )
         return await self.shop.fitted(brief)
 
-    async def _recalled_files(self, task: str, root: Path) -> tuple[BriefFile, ...]:
+    async def _recalled_files(
+        self, task: str, root: Path
+    ) -> tuple[tuple[BriefFile, ...], tuple[BriefPiece, ...]]:
+        """Return the files that the code index finds for ``task``, and the pieces they are for."""
         hits = await self.shop.memory.search_code(task, limit=_PIECES)
-        if not hits:
-            return ()
-        prefix = (await Place.of(root)).prefix
-        paths = [hit.path.removeprefix(prefix) for hit in hits if hit.path.startswith(prefix)]
-        first = list(dict.fromkeys(paths))[:_FILES]
-        return await asyncio.to_thread(recalled_files, first, root)
+        prefix = (await Place.of(root)).prefix if hits else ""
+        pieces = [_piece(hit, prefix) for hit in hits if hit.path.startswith(prefix)]
+        first = list(dict.fromkeys(piece.path for piece in pieces))[:_FILES]
+        files = await asyncio.to_thread(recalled_files, first, root)
+        shown = {file.path for file in files}
+        return files, tuple(piece for piece in pieces if piece.path in shown)
 
     async def plan(self, state: RunState) -> RunState:
         """Let the planner decide, or refuse."""
@@ -142,25 +152,43 @@ class Nodes:
             state,
             "implementer",
             attempt=tests.implemented + 1,
-            tests="red",
+            tests="green" if tests.sent_back else "red",
             failures=tests.problem if tests.implemented else (),
         )
         update["tests"] = tests.model_copy(update={"implemented": tests.implemented + 1})
-        return self._stopped(update, said)
+        return update if tests.sent_back else self._stopped(update, said)
 
     async def check_green(self, state: RunState) -> RunState:
         """Require the new test and everything that passed before to pass."""
         files = await self._files(state)
-        if files in state["tests"].tried:  # pytest would say what it said
+        mending = state["tests"].sent_back
+        if files in state["tests"].tried and not mending:  # pytest would say what it said
             return await self._still_red(state["tests"], again=True)
         tests, report = await checks.green(self.shop, state)
         if tests.verdict == "green":
-            return {"tests": tests, **_mark_green(state)}
+            return await self._green(state, tests)
+        if mending:
+            kept = state["tests"].model_copy(update={"verdict": "green", "problem": ()})
+            still = "; ".join(state["tests"].problem)
+            return {"tests": kept, **_undone(state, f"{_made_red(report)}; {still}")}
         if not report.import_ok:
             where = ", ".join(report.imported_from)
             reason = f"the tests import other code than this run's: {where}"
             return {"tests": tests, "outcome": Outcome(status="failed", reason=reason)}
         return await self._still_red(_tried(tests, files), again=False)
+
+    async def _green(self, state: RunState, tests: TestState) -> RunState:
+        """Keep what passes the tests; rules that it breaks go back to the implementer once."""
+        verdicts = await check_rules(self.shop, state)
+        lines = broken(verdicts, state["brief"].rules)
+        story = state["story"].model_copy(update={"compliance": verdicts})
+        has_try = tests.implemented < self.shop.settings.limits.implement_attempts
+        if lines and has_try and not tests.sent_back:
+            sent = {"verdict": "red", "problem": lines, "sent_back": True}
+            tests = tests.model_copy(update=sent)
+        else:
+            story = story.model_copy(update={"notes": (*story.notes, *lines)})
+        return {"tests": tests, "story": story, **_mark_green(state)}
 
     async def _still_red(self, tests: TestState, *, again: bool) -> RunState:
         """End the run after the last attempt; ``again``: for files that were red before."""
@@ -191,18 +219,17 @@ class Nodes:
         return update
 
     async def recheck(self, state: RunState) -> RunState:
-        """Run the tests after an optional role; when they are red, undo that role's edits."""
-        tree = state["tree"]
+        """Test after an optional role; undo its edits when tests are red or a kept rule breaks."""
         if not await self._changed_since_green(state):
             return {"talk": _all_green(state["talk"])}
         tests, report = await checks.green(self.shop, state)
-        if tests.verdict == "green":
-            return {"tests": tests, **_mark_green(state)}
-        return {
-            "tree": tree.model_copy(update={"sha": tree.green}),
-            "talk": Talk(messages=_kept(state["talk"]), green=state["talk"].green),
-            "story": _reverted(state["story"], report),
-        }
+        if tests.verdict != "green":
+            return _undone(state, _made_red(report))
+        story, verdicts = state["story"], await check_rules(self.shop, state)
+        if lines := broken(newly_broken(verdicts, story.compliance), state["brief"].rules):
+            return _undone(state, f"broke a rule and were undone ({lines[0]})")
+        kept = story.model_copy(update={"compliance": verdicts})
+        return {"tests": tests, "story": kept, **_mark_green(state)}
 
     async def _changed_since_green(self, state: RunState) -> bool:
         repo = (await self.shop.tree(state)).tree
@@ -217,6 +244,22 @@ class Nodes:
         elif reason := spent_limit(self.shop, update["story"]):
             update["outcome"] = Outcome(status="failed", reason=reason)
         return update
+
+
+async def _protected(guard: Guard, files: Sequence[BriefFile]) -> tuple[PreservationTag, ...]:
+    """Return the regions of ``files`` that are protected, named as the workspace names them."""
+    return Contracts(await guard.about(file.path for file in files)).tags()
+
+
+def _piece(hit: CodeHit, prefix: str) -> BriefPiece:
+    return BriefPiece(
+        path=hit.path.removeprefix(prefix),
+        name=hit.name,
+        first=hit.line,
+        last=hit.last,
+        score=hit.score,
+        why=hit.why,
+    )
 
 
 def _failure(what: str, said: RoleOutcome) -> Outcome:
@@ -254,13 +297,20 @@ def _kept(talk: Talk) -> tuple[Message, ...]:
     return talk.messages[: talk.green]
 
 
-def _reverted(story: Story, report: TestReport) -> Story:
-    last = story.steps[-1]
+def _made_red(report: TestReport) -> str:
     first = report.failures[0] if report.failures else report.output.strip()[-200:]
-    note = f"the {last.role}'s edits made the tests red and were undone ({first})"
-    return story.model_copy(
-        update={
-            "steps": (*story.steps[:-1], last.model_copy(update={"reverted": True})),
-            "notes": (*story.notes, note),
-        }
-    )
+    return f"made the tests red and were undone ({first})"
+
+
+def _undone(state: RunState, what: str) -> RunState:
+    """Return to the files and the transcript of the last green state; ``what`` goes to a note."""
+    tree, story = state["tree"], state["story"]
+    last = story.steps[-1].model_copy(update={"reverted": True})
+    note = f"the {last.role}'s edits {what}"
+    return {
+        "tree": tree.model_copy(update={"sha": tree.green}),
+        "talk": Talk(messages=_kept(state["talk"]), green=state["talk"].green),
+        "story": story.model_copy(
+            update={"steps": (*story.steps[:-1], last), "notes": (*story.notes, note)}
+        ),
+    }

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TextIO
 
 from graph.progress import Display
-from graph.state import Decision
+from graph.state import LIFT, Decision
 from mcp_local_llm import ToolRetry, UsageError
 from tools.process import run_on_terminal
 
 
 def approve_all(kind: str, text: str, problem: str) -> Decision | None:
-    """Approve every review (``--yes``); what was refused once stays open."""
-    return None if problem else Decision(decision="approve")
+    """Approve every review (``--yes``); what was refused once stays open, and so do contracts."""
+    return None if problem or kind == LIFT else Decision(decision="approve")
 
 
 def decision_of(options: argparse.Namespace) -> Decision | None:
@@ -53,7 +53,8 @@ class TerminalReview:
         if problem:
             self.said.write(f"\n{problem}\n")
         while True:
-            self.said.write(f"{kind}: [a]pprove, [e]dit, [r]eject? ")
+            choices = "[a]pprove, [r]eject" if kind == LIFT else "[a]pprove, [e]dit, [r]eject"
+            self.said.write(f"{kind}: {choices}? ")
             self.said.flush()
             answer = self.heard.readline()
             if not answer:
@@ -61,7 +62,7 @@ class TerminalReview:
             match answer.strip().lower()[:1]:
                 case "a":
                     return Decision(decision="approve")
-                case "e":
+                case "e" if kind != LIFT:
                     return Decision(decision="edit", text=_edited(kind, text))
                 case "r":
                     self.said.write("reason: ")

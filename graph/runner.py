@@ -19,7 +19,7 @@ from graph.crew import CrewGraph, build_graph
 from graph.outcome import result_of
 from graph.runs import Phase, RunRequest, RunResult, RunStore
 from graph.settings import Settings
-from graph.state import RECORDS, Decision, RunInput, RunState
+from graph.state import LIFT, RECORDS, Decision, RunInput, RunState
 from graph.workshop import NoWatcher, Watcher, Workshop
 from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
 from memory.records import Level
@@ -122,6 +122,7 @@ class Runner:
             raise UsageError(f"the run {run_id!r} is over; see `graph-run show {run_id}`")
         if decision is None:
             return None
+        _require_person(snapshot, decision, run_id)
         if not snapshot.interrupts:
             raise UsageError(
                 f"the run {run_id!r} waits for no answer; `graph-run resume {run_id}` goes on"
@@ -150,13 +151,10 @@ class Runner:
         kind = question["review"]
         model = (await shop.model()).chat.model_id
         reason = question["problem"] or f"the {kind} waits for your review"
-        result = result_of(
-            _state(request, snapshot),
-            model,
-            status="waiting",
-            reason=reason,
-            waiting=kind,
-        )
+        state = _state(request, snapshot)
+        result = result_of(state, model, status="waiting", reason=reason, waiting=kind)
+        if kind == LIFT:  # a refusal, unless the user does something about it
+            result = result.model_copy(update={"reason": question["text"]})
         if kind == "patch":
             result = result.model_copy(update={"diff": question["text"]})
         await asyncio.to_thread(self.store.write_result, result)
@@ -167,6 +165,16 @@ class Runner:
     ) -> None:
         state = _state(request, snapshot)
         self.store.write_result(result_of(state, "", status=status, reason=reason))
+
+
+def _require_person(snapshot: StateSnapshot, decision: Decision, run_id: str) -> None:
+    """Refuse an option as the approval of a lift: whoever runs commands could give it."""
+    kinds = {each.value["review"] for each in snapshot.interrupts}
+    if LIFT in kinds and decision.decision != "reject":
+        raise UsageError(
+            "contracts are not lifted by an option; run `graph-run resume "
+            f"{run_id}` on a terminal, or the commands that `graph-run show {run_id}` names"
+        )
 
 
 def _state(request: RunRequest, snapshot: StateSnapshot) -> RunState:

@@ -20,13 +20,13 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from agents.brief import BriefRule
+from agents.brief import BriefPiece, BriefRule
 from agents.home import private_folder
 from agents.reply import Plan
 from graph.state import Review, Step, TestState
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.corrections import Correction
-from memory.records import Record
+from memory.records import Compliance, Record
 
 Phase = Literal["running", "waiting", "interrupted", "delivered", "failed", "refused", "rejected"]
 EXIT_CODES: Final[Mapping[str, int]] = {"delivered": 0, "waiting": 0, "interrupted": 130}
@@ -44,7 +44,11 @@ class RunRequest(Record):
 
 
 class RunResult(Record):
-    """How a run stands, for people and programs. ``waiting_for`` is set while it waits."""
+    """How a run stands, for people and programs. ``waiting_for`` is set while it waits.
+
+    ``compliance`` is what the rules' checkers said of the change; ``repairs`` counts, by role and
+    kind, what was wrong with tags as the model wrote them.
+    """
 
     run_id: str
     status: Phase
@@ -58,7 +62,10 @@ class RunResult(Record):
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     recalled: tuple[BriefRule, ...] = ()
+    recalled_code: tuple[BriefPiece, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    compliance: tuple[Compliance, ...] = ()
+    repairs: dict[str, dict[str, int]] = Field(default_factory=dict)
     elapsed_s: float = 0.0
     model: str = ""
     report: str = ""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from graph.memory_cli import short
 from graph.runs import Phase, RunRequest, RunResult
 
 _SHOWN_OUTPUT_LINES: Final = 30
@@ -24,11 +25,38 @@ def print_result(result: RunResult) -> None:
         lines += ["", *result.tests.output.splitlines()[-_SHOWN_OUTPUT_LINES:], ""]
     if result.tests.sandbox == "none":
         lines.append("commands ran without a sandbox, as the configuration allows")
+    lines += _recalled(result)
+    lines += _carried(result)
     lines += [f"note: {note}" for note in result.notes]
     if result.report:
         lines.append(f"report: {result.report}")
     sys.stdout.write("\n".join([*lines, *_next_steps(result)]) + "\n")
     sys.stdout.flush()
+
+
+def _recalled(result: RunResult) -> list[str]:
+    """Return a line for everything the memory gave to the run, with its score and why."""
+    lines = []
+    for rule in result.recalled:
+        score = f" ({rule.score:.2f})" if rule.score else ""
+        lines.append(f"recalled {rule.id}{score}: {short(rule.text)}; {rule.why}")
+    for piece in result.recalled_code:
+        place = short(f"{piece.path}:{piece.lines} {piece.name}".rstrip())
+        lines.append(f"recalled {place} ({piece.score:.2f}): {piece.why}")
+    return lines
+
+
+def _carried(result: RunResult) -> list[str]:
+    """Return what the answers' tags needed, and what the rules' checkers said."""
+    valid = sum(not step.repairs for step in result.steps)
+    lines = [f"tags: {valid} of {len(result.steps)} answers valid as written"]
+    for role, kinds in result.repairs.items():
+        mended = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+        lines.append(f"tags of the {role} mended: {mended}")
+    for each in result.compliance:
+        name = f"{each.rule} {each.marker}".rstrip()
+        lines.append(f"rule {name} {each.verdict}: {short(each.why)}")
+    return lines if result.steps else []
 
 
 def _print_status(result: RunResult) -> None:

@@ -6,16 +6,19 @@ checkpoint as they went in (tuples and dataclasses do not).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from typing_extensions import TypedDict  # Studio reads the schema: typing's own fails before 3.12
 
 from agents.brief import Brief
 from agents.chat import Message
 from agents.loop import Exchange
-from agents.reply import Plan
+from agents.reply import Plan, Repair
 from memory.corrections import Correction
-from memory.records import ContextWindow, Record, ReplyTags
+from memory.records import Compliance, ContextWindow, Record, ReplyTags
+
+LIFT: Final = "lift"
+"""The question whether a contract may be broken: no option answers it, only a person does."""
 
 Review = Literal["plan", "patch"]
 RunStatus = Literal["delivered", "failed", "refused", "rejected"]
@@ -42,6 +45,7 @@ class TestState(Record):
 
     ``verdict`` is about the last run of the tests; ``problem`` is what the next role should read.
     ``tried`` are the ids of the run's files that have been tested and brought it no further.
+    ``sent_back``: they passed, but a rule with a checker was broken, and that is being mended.
     """
 
     __test__ = False  # not a test class, whatever its name says to pytest
@@ -53,6 +57,7 @@ class TestState(Record):
     verdict: Literal["", "red", "green", "unusable"] = ""
     problem: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+    sent_back: bool = False
     output: str = ""
     passed: int = 0
     failed: int = 0
@@ -60,7 +65,10 @@ class TestState(Record):
 
 
 class Step(Record):
-    """One turn of one role: what it cost, what it called, and both layers of its reply."""
+    """One turn of one role: what it cost, what it called, and both layers of its reply.
+
+    ``repairs`` is what was wrong with its tags as the model wrote them, each kind once.
+    """
 
     role: str
     attempt: int
@@ -71,8 +79,13 @@ class Step(Record):
     changed: tuple[str, ...] = ()
     window: ContextWindow
     tags: ReplyTags
-    repaired: bool = False
+    repairs: tuple[Repair, ...] = ()
     reverted: bool = False
+
+    @property
+    def repaired(self) -> bool:
+        """Whether its tags were not valid as the model wrote them."""
+        return bool(self.repairs)
 
     @property
     def prompt_tokens(self) -> int:
@@ -106,11 +119,17 @@ class Step(Record):
 
 
 class Story(Record):
-    """What has happened so far, for limits, the report and later learning."""
+    """What has happened so far, for limits, the report and later learning.
+
+    ``compliance`` is what the rules' checkers said of the last change that passed the tests;
+    ``blocked`` are the ids of contracts that have refused a change of the present attempt.
+    """
 
     steps: tuple[Step, ...] = ()
+    compliance: tuple[Compliance, ...] = ()
     notes: tuple[str, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    blocked: tuple[str, ...] = ()
     elapsed_s: float = 0.0
 
     @property
@@ -120,12 +139,16 @@ class Story(Record):
 
 
 class Outcome(Record):
-    """How the run ended, and why."""
+    """How the run ended, and why.
+
+    ``retried``: it did not end after all, as the user has lifted what stood in its way.
+    """
 
     status: RunStatus
     reason: str
     branch: str = ""
     diff: str = ""
+    retried: bool = False
 
 
 class Decision(Record):
@@ -154,6 +177,12 @@ class RunState(RunInput, total=False):
     tests: TestState
     story: Story
     outcome: Outcome
+
+
+def ended(state: RunState) -> Outcome | None:
+    """Return how the run ended; None while it goes on."""
+    outcome = state.get("outcome")
+    return None if outcome is None or outcome.retried else outcome
 
 
 RECORDS = (TreeState, Brief, Talk, Plan, TestState, Story, Outcome)

@@ -12,15 +12,19 @@ from typing import Final
 import prompts
 from agents.brief import at_hand, workspace_files
 from agents.chat import Message
+from agents.context_window import context_window
 from agents.crew import ROLES, seat
+from agents.levels import contracts_from, region_levels
 from agents.loop import Limits, RoleOutcome, Seat, run_turns
 from agents.role import Role
 from graph.state import RunState, Step, Story, Talk
 from graph.workshop import OpenModel, Workshop
-from memory.records import ContextWindow, PreservationTag, ReplyTags
+from memory.records import ReplyTags
 from tools.context import ToolContext
 from tools.gitfiles import Change
 from tools.jail import Jail
+from tools.preserve.check import Violation
+from tools.preserve.guard import told
 from tools.worktree import RunTree
 
 # A small model that decodes greedily mends a slip at once or not at all.
@@ -62,16 +66,34 @@ async def take_turn(
         shop.watcher.token,
     )
     await _undo_what_no_tool_did(tree, state, role, outcome)
-    sha = await tree.commit(commit_message(state, role_name))
-    step = _step(state, outcome, model, attempt, started, shop.clock())
+    guard, since = await shop.guard(state), state["tree"].sha
+    sha, undone = await tree.commit_within(guard, since, commit_message(state, role_name))
+    step = _step(state, role, outcome, model, attempt, started, shop.clock())
     shop.watcher.step_ended(step)
     story = state["story"]
     update: RunState = {
         "tree": state["tree"].model_copy(update={"sha": sha}),
         "talk": Talk(messages=outcome.talk, green=state["talk"].green),
-        "story": story.model_copy(update={"steps": (*story.steps, step)}),
+        "story": story.model_copy(
+            update={
+                "steps": (*story.steps, step),
+                "notes": (*story.notes, *_undone_notes(role_name, undone)),
+                "blocked": _blocked(story, outcome, undone),
+            }
+        ),
     }
     return outcome, update
+
+
+def _undone_notes(role_name: str, undone: Sequence[Violation]) -> tuple[str, ...]:
+    return (f"what the {role_name} did was undone: {told(tuple(undone))}",) if undone else ()
+
+
+def _blocked(story: Story, outcome: RoleOutcome, undone: Sequence[Violation]) -> tuple[str, ...]:
+    """Return the ids of the contracts that have stood in the way so far, each once."""
+    results = (result for each in outcome.exchanges for result in each.results)
+    refused = (name for result in results for name in result.contracts)
+    return tuple(dict.fromkeys((*story.blocked, *refused, *(v.contract.id for v in undone))))
 
 
 def opening_talk(profile: str) -> Talk:
@@ -112,6 +134,7 @@ async def _seat(shop: Workshop, state: RunState, role: Role, model: OpenModel) -
         rules=tuple(rule.id for rule in state["brief"].rules),
         plan=state.get("plan"),
         existing=frozenset(existing),
+        contracts=contracts_from(state["brief"].protected),
     )
 
 
@@ -122,7 +145,8 @@ async def tool_context(shop: Workshop, state: RunState) -> ToolContext:
     jail = await asyncio.to_thread(Jail, root)
     files = state["brief"].files if "brief" in state else ()
     failing = state["tests"].problem if "tests" in state else ()
-    return ToolContext(jail, root, policy, shop.memory, at_hand(files, failing))
+    guard = await shop.guard(state)
+    return ToolContext(jail, root, policy, shop.memory, at_hand(files, failing), guard)
 
 
 def _limits(shop: Workshop, state: RunState, model: OpenModel) -> Limits:
@@ -162,18 +186,13 @@ def in_workspace(tree: RunTree, change: Change) -> str:
 
 def _step(
     state: RunState,
+    role: Role,
     outcome: RoleOutcome,
     model: OpenModel,
     attempt: int,
     started: float,
     ended: float,
 ) -> Step:
-    plan = outcome.plan or state.get("plan")
-    planned = {tag.region: tag for tag in plan.files} if plan else {}
-    touched = tuple(
-        planned.get(path) or PreservationTag(region=path, level=outcome.tags.level)
-        for path in outcome.changed
-    )
     return Step(
         role=outcome.role,
         attempt=attempt,
@@ -182,15 +201,25 @@ def _step(
         duration_s=ended - started,
         exchanges=outcome.exchanges,
         changed=outcome.changed,
-        window=ContextWindow(
-            prompt_id=outcome.tags.prompt,
-            active_rules=tuple(rule.id for rule in state["brief"].rules),
+        window=context_window(
+            model.prompts, state["brief"].rules, state["brief"].updates, model.count_text
         ),
-        tags=ReplyTags(
-            model=model.chat.model_id,
-            adapter=model.chat.adapter_id,
-            levels=touched or (plan.files if plan else ()),
-            markers=outcome.tags.marks,
+        tags=_reply_tags(state, role, outcome, model),
+        repairs=outcome.repairs,
+    )
+
+
+def _reply_tags(state: RunState, role: Role, outcome: RoleOutcome, model: OpenModel) -> ReplyTags:
+    plan = outcome.plan or state.get("plan")
+    return ReplyTags(
+        model=model.chat.model_id,
+        adapter=model.chat.adapter_id,
+        levels=region_levels(
+            role.regions(plan, outcome.changed),
+            outcome.tags.level,
+            plan.files if plan else (),
+            contracts_from(state["brief"].protected),
         ),
-        repaired=outcome.repaired,
+        rules=outcome.tags.rules,
+        markers=outcome.tags.marks,
     )

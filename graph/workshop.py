@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from agents.approvals import open_lifts
 from agents.brief import Brief, fit_brief
 from agents.chat import ChatModel, Message
+from agents.protection import Protection
 from agents.replies import load_replies
 from agents.scripted import ScriptedModel
+from agents.shared_memory import SharedMemory
 from graph.report import render_report
 from graph.runs import RunRequest, RunResult, RunStore, now
 from graph.settings import Settings
 from graph.state import RunState, Step
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.project import project_id, project_root
 from memory.session import Memory, SessionMemory
 from tools import worktree
 from tools.interpreter import find_python
+from tools.preserve.contracts import Contract
+from tools.preserve.guard import Guard
 from tools.sandbox import CommandPolicy
 from tools.worktree import RunTree
 
@@ -72,6 +78,10 @@ class OpenModel:
         """True for a small model: asked in few words, and given up sooner."""
         return self.prompts == "compact"
 
+    def count_text(self, text: str) -> int:
+        """Return how many tokens ``text`` is as a message of its own."""
+        return self.chat.count([Message(role="user", content=text)])
+
 
 @contextmanager
 def open_memory(settings: Settings, workspace: Path, home: Path) -> Iterator[Memory]:
@@ -82,9 +92,6 @@ def open_memory(settings: Settings, workspace: Path, home: Path) -> Iterator[Mem
     if not settings.memory.enabled:
         yield SessionMemory()
         return
-    from agents.shared_memory import SharedMemory
-    from memory.project import project_id
-
     with SharedMemory(home, project_id(workspace)) as memory:
         yield memory
 
@@ -139,6 +146,7 @@ class Workshop:
     _model: OpenModel | None = None
     _python: Path | None = None
     _tree: RunTree | None = None
+    _guard: Guard | None = None
 
     async def model(self) -> OpenModel:
         """Return the open model."""
@@ -172,14 +180,36 @@ class Workshop:
                 "to write its own folder there: make it writable, or work on a copy"
             ) from error
 
+    async def guard(self, state: RunState) -> Guard:
+        """Return what the run must not break, less what the user has lifted by now."""
+        tree = await self.tree(state)
+        if self._guard is None or self._guard.repo is not tree.tree:
+            self._guard = await tree.guard()
+        head = await tree.repo.head() or ""
+        project = project_id(Path(state["workspace"]))
+        ids = await asyncio.to_thread(
+            open_lifts, self.store.home, project, state["run_id"], head=head
+        )
+        return replace(self._guard, lifted=ids)
+
+    async def lift(self, state: RunState, contracts: Sequence[Contract]) -> None:
+        """Let the run break ``contracts``, as the user has approved, and journal it.
+
+        Never call it on a model's word. Raises ``UsageError`` when they have changed meanwhile and
+        ``StoreUnavailable`` when it can't be kept.
+        """
+        workspace = Path(state["workspace"])
+        with SharedMemory(self.store.home, project_id(workspace)) as memory:
+            protection = await Protection.open(project_root(workspace), memory)
+            held = [one for each in contracts for one in protection.held(each.id) or (each,)]
+            request = protection.lifting(held, f"for {state['task']}", state["run_id"])
+            await asyncio.to_thread(protection.carry_out, request, "review of the run")
+
     async def fitted(self, brief: Brief) -> Brief:
         """Return ``brief`` without what would fill more than half of the model's context."""
         model = await self.model()
-
-        def count(text: str) -> int:
-            return model.chat.count([Message(role="user", content=text)])
-
-        return await asyncio.to_thread(fit_brief, brief, model.context_tokens // 2, count)
+        half = model.context_tokens // 2
+        return await asyncio.to_thread(fit_brief, brief, half, model.count_text)
 
     def register(self, state: RunState) -> None:
         """Give a run that was started without the command line (Studio) its folder. Blocking."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,18 +13,19 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mcp_local_llm import StoreUnavailable
-from memory.embedder import Embedder
+from memory.embedding import Embedding
 from memory.entries import Change
-from memory.index import Index, Point, Sparse
+from memory.index import Dense, Index, Point, Sparse
 from memory.journal import Journal
 from memory.records import Item, Kind, Record, Where
 from memory.replay import content_hash
 from memory.retrieval import NEAR
 from memory.sparse import sparse
 
-BATCH: Final = 64  # changes at a time, so that a search in between waits a moment only
-_WINDOWS_AT_ONCE: Final = 32
-_FLUSH_EVERY: Final = 16  # batches
+BATCH: Final = 64  # changes read at a time
+_PORTION: Final = 64_000  # characters applied at a time, so that a search waits a moment only
+_POINTS: Final = 256  # of a long text, put at a time
+_FLUSH_EVERY: Final = 16  # portions
 _NEIGHBOURS: Final = 4  # that a new item is compared with
 _NOTHING: Final = Sparse((), ())
 # Code and documents repeat themselves by nature; of these, copies are worth knowing.
@@ -81,46 +83,50 @@ class Replay:
         *,
         path: Path,
         start: Position,
+        embed: Embedding = lambda _: iter(()),
         links: bool = False,
     ) -> None:
-        """Go on from ``start``; ``links`` notes near-duplicates in the journal."""
+        """Go on from ``start``.
+
+        ``embed`` makes what ``vectors`` then gives; ``links`` notes near-duplicates in the journal.
+        """
         self._journal = journal
         self._index = index
         self._vectors = vectors
+        self._embed = embed
         self._path = path
         self._position = start
         self._links = links
         self._unsaved = 0
+        self._work: Generator[None, None, bool] | None = None
 
     @property
     def applied(self) -> int:
         """The journal's position that the index shows."""
         return self._position.seq
 
+    @property
+    def is_amid(self) -> bool:
+        """Whether the last step began what takes several, such as a long text."""
+        return self._work is not None
+
     def pending(self) -> int:
         """Return the number of operations since then."""
         return max(0, self._journal.last_seq - self.applied)
 
     def step(self) -> bool:
-        """Apply some changes and return whether there are more.
+        """Do a share of the work, some tenths of a second, and return whether there is more.
 
         Raises:
-            StoreUnavailable: journal, index or disk fail.
+            StoreUnavailable: journal, index or disk fail. The next step goes on from ``applied``.
         """
-        last = self._journal.last_seq  # before the changes are read: later ones are not in them
-        if last <= self.applied:
-            return False
-        changes = self._journal.changes(self.applied, BATCH)
-        more = len(changes) == BATCH
-        self._apply(changes)
-        reached = changes[-1].seq if changes else last
-        self._position = self._position.model_copy(
-            update={"seq": reached if more else max(last, reached)}
-        )
-        self._unsaved += 1
-        if not more or self._unsaved >= _FLUSH_EVERY:
-            self.save()
-        return more
+        work, self._work = self._work or self._batch(), None
+        try:
+            next(work)
+        except StopIteration as end:
+            return bool(end.value)
+        self._work = work
+        return True
 
     def save(self) -> None:
         """Make everything so far durable, then the position."""
@@ -128,30 +134,86 @@ class Replay:
         self._position.write(self._path)
         self._unsaved = 0
 
-    def _apply(self, changes: Sequence[Change]) -> None:
-        self._index.delete([change.id for change in changes])
-        live = [change for change in changes if change.state == "live"]
-        vectors = self._vectors([change.item for change in live])
-        self._index.upsert(
-            [
-                _point(change, window, vector)
-                for change, windows in zip(live, vectors, strict=True)
-                for window, vector in enumerate(windows)
-            ]
-        )
-        if self._links:
-            for change, windows in zip(live, vectors, strict=True):
-                self._link(change, windows)
+    def _batch(self) -> Generator[None, None, bool]:
+        """Apply some changes, pausing between shares; return whether there are more."""
+        last = self._journal.last_seq  # before the changes are read: later ones are not in them
+        if last <= self.applied:
+            return False
+        changes = self._journal.changes(self.applied, BATCH)
+        more = len(changes) == BATCH
+        for number, some in enumerate(_portions(changes)):
+            if number:
+                yield
+            yield from self._apply(some)
+            self._reached(some[-1].seq)
+        if not more:
+            self._reached(max(last, self.applied))
+            self.save()
+        return more
 
-    def _link(self, change: Change, windows: Windows) -> None:
-        item = change.item
-        if item.kind not in _LINKED or len(windows) != 1:
-            return
-        where = Where(project=item.project, kinds=(item.kind,))
-        hits = self._index.by_meaning(windows[0], where, _NEIGHBOURS)
-        near = [hit.item for hit in hits if hit.score >= NEAR and hit.item != change.id]
-        for other in self._journal.get(near):  # a server may hold other journals' items too
-            self._journal.link(change.id, other)
+    def _reached(self, seq: int) -> None:
+        self._position = self._position.model_copy(update={"seq": seq})
+        self._unsaved += 1
+        if self._unsaved >= _FLUSH_EVERY:
+            self.save()
+
+    def _apply(self, changes: Sequence[Change]) -> Iterator[None]:
+        live = [change for change in changes if change.state == "live"]
+        items = [change.item for change in live]
+        yield from self._embed(items)
+        self._index.delete([change.id for change in changes])
+        vectors = self._vectors(items)
+        points = [
+            (change, window, vector)
+            for change, windows in zip(live, vectors, strict=True)
+            for window, vector in enumerate(windows)
+        ]
+        for start in range(0, len(points), _POINTS):
+            if start:
+                yield
+            self._index.upsert([_point(*one) for one in points[start : start + _POINTS]])
+        if self._links:
+            self._link(
+                [
+                    (change, windows[0])
+                    for change, windows in zip(live, vectors, strict=True)
+                    if change.item.kind in _LINKED and len(windows) == 1
+                ]
+            )
+
+    def _link(self, items: Sequence[tuple[Change, Dense]]) -> None:
+        groups: defaultdict[Where, list[tuple[Change, Dense]]] = defaultdict(list)
+        for change, vector in items:
+            groups[Where(project=change.item.project, kinds=(change.item.kind,))].append(
+                (change, vector)
+            )
+        near = [
+            (change.id, hit.item)
+            for where, group in groups.items()
+            for (change, _), hits in zip(
+                group,
+                self._index.by_meanings([vector for _, vector in group], where, _NEIGHBOURS),
+                strict=True,
+            )
+            for hit in hits
+            if hit.score >= NEAR and hit.item != change.id
+        ]
+        known = self._journal.get({other for _, other in near})  # a server may hold others' too
+        for one, other in near:
+            if other in known:
+                self._journal.link(one, other)
+
+
+def _portions(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    """Split ``changes`` so that a portion has some thousand words, or one long text."""
+    start = size = 0
+    for at, change in enumerate(changes):
+        if at > start and size + len(change.item.text) > _PORTION:
+            yield changes[start:at]
+            start, size = at, 0
+        size += len(change.item.text)
+    if changes:
+        yield changes[start:]
 
 
 def _point(change: Change, window: int, vector: NDArray[np.float32]) -> Point:
@@ -187,31 +249,4 @@ def cached_vectors(journal: Journal, model: str) -> VectorSource:
             )
         return [known[one] for one in hashes]
 
-    return vectors
-
-
-def embedded_vectors(journal: Journal, embedder: Embedder) -> VectorSource:
-    """Return a source that embeds what the journal has no vectors for, and keeps the new ones."""
-
-    def vectors(items: Sequence[Item]) -> list[Windows]:
-        texts = {content_hash(item.text): item.text for item in items}
-        known = journal.vectors(list(texts), embedder.name)
-        missing = {one: embedder.windows(text) for one, text in texts.items() if one not in known}
-        if missing:
-            fresh = _embedded(embedder, missing)
-            journal.keep_vectors(embedder.name, fresh)
-            known = {**known, **fresh}
-        return [known[content_hash(item.text)] for item in items]
-
-    return vectors
-
-
-def _embedded(embedder: Embedder, texts: dict[str, list[str]]) -> dict[str, Windows]:
-    """Return the vectors of each text's windows, embedded together."""
-    windows = [window for pieces in texts.values() for window in pieces]
-    starts = range(0, len(windows), _WINDOWS_AT_ONCE)
-    rows = np.concatenate([embedder.embed(windows[at : at + _WINDOWS_AT_ONCE]) for at in starts])
-    vectors: dict[str, Windows] = {}
-    for key, pieces in texts.items():
-        vectors[key], rows = rows[: len(pieces)], rows[len(pieces) :]
     return vectors

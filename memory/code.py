@@ -12,14 +12,17 @@ from memory.records import Item, Kind, Provenance, Record
 class CodeHit(Record):
     """A piece of a file that was found; ``path`` is relative to the project's root.
 
-    ``text`` is the piece as it was when it was indexed, ``line`` (from 1) where it began then.
+    ``text`` is the piece as it was when it was indexed, ``line`` to ``last`` (from 1) where it
+    stood then; ``why`` says what its place rests on.
     """
 
     path: str
     line: int
+    last: int
     name: str
     text: str
     score: float = 0.0
+    why: str = ""
 
 
 def items_of(project: str, pieces: Iterable[Chunk]) -> list[Item]:
@@ -48,10 +51,13 @@ def items_of(project: str, pieces: Iterable[Chunk]) -> list[Item]:
     return items
 
 
-def code_hit(item: Item, score: float) -> CodeHit | None:
+def code_hit(item: Item, score: float, why: str = "") -> CodeHit | None:
     """Return where ``item`` stands, None for one that :func:`items_of` did not make."""
-    path, name, line = (item.data.get(field) for field in ("path", "name", "first"))
-    if not (isinstance(path, str) and isinstance(name, str) and isinstance(line, int)):
+    path, name = item.data.get("path"), item.data.get("name")
+    first, last = item.data.get("first"), item.data.get("last")
+    if not (isinstance(path, str) and isinstance(name, str)):
+        return None
+    if not (isinstance(first, int) and isinstance(last, int)):
         return None
     _, _, body = item.text.partition("\n")
-    return CodeHit(path=path, line=line, name=name, text=body, score=score)
+    return CodeHit(path=path, line=first, last=last, name=name, text=body, score=score, why=why)

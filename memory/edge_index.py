@@ -20,7 +20,7 @@ from memory.index import Dense, Hit, NoRoom, Point, Sparse
 from memory.records import Where
 
 if TYPE_CHECKING:
-    from qdrant_edge import EdgeConfig, EdgeShard, Filter, Query
+    from qdrant_edge import EdgeConfig, EdgeShard, Filter, Query, QueryRequest, ScoredPoint
 
 _LAYOUT: Final = 1  # raise it whenever a point would be written differently
 _MANIFEST: Final = "index.json"
@@ -96,6 +96,19 @@ class EdgeIndex:
 
         return self._search(Query.Nearest(vector.tolist(), using=shape.DENSE), where, limit)
 
+    def by_meanings(self, vectors: Sequence[Dense], where: Where, limit: int) -> list[list[Hit]]:
+        """Return what ``by_meaning`` does for each of ``vectors``: one pass over the points."""
+        from qdrant_edge import Query, QueryBatchRequest
+
+        chosen = _filter(where)
+        requests = [
+            _request(Query.Nearest(vector.tolist(), using=shape.DENSE), chosen, 2 * limit)
+            for vector in vectors
+        ]
+        with self._engine("search"):
+            found = self._shard.query_batch(QueryBatchRequest(requests))
+        return [shape.grouped(_hits(points), limit) for points in found]
+
     def by_words(self, words: Sparse, where: Where, limit: int) -> list[Hit]:
         """Return the items that share the weightiest words (idf over the index), best first."""
         from qdrant_edge import Query
@@ -159,16 +172,10 @@ class EdgeIndex:
         return made
 
     def _search(self, query: Query, where: Where, limit: int) -> list[Hit]:
-        from qdrant_edge import QueryRequest
-
         chosen = _filter(where)
 
         def fetch(count: int) -> list[Hit]:
-            request = QueryRequest(
-                limit=count, query=query, filter=chosen, with_payload=[shape.ITEM]
-            )
-            found = self._shard.query(request)
-            return [Hit((point.payload or {})[shape.ITEM], point.score) for point in found]
+            return _hits(self._shard.query(_request(query, chosen, count)))
 
         with self._engine("search"):
             return shape.best_per_item(fetch, limit)
@@ -237,6 +244,16 @@ def _engine_words(words: Sparse) -> Any:
     from qdrant_edge import SparseVector
 
     return SparseVector(indices=list(words.indices), values=list(words.values))
+
+
+def _request(query: Query, chosen: Filter | None, limit: int) -> QueryRequest:
+    from qdrant_edge import QueryRequest
+
+    return QueryRequest(limit=limit, query=query, filter=chosen, with_payload=[shape.ITEM])
+
+
+def _hits(found: Sequence[ScoredPoint]) -> list[Hit]:
+    return [Hit((point.payload or {})[shape.ITEM], point.score) for point in found]
 
 
 def _is_one_of(field: str, values: list[str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import Field, JsonValue
 
 from memory.records import Item, Record, Status, Where
+from memory.router import classify
 
 State = Literal["live", "superseded", "deleted"]
 Action = Literal["put", "supersede", "forget", "status", "link", "mark"]
@@ -30,9 +31,13 @@ class Stored(Record):
     reason: str = ""
 
     def may_answer(self, where: Where) -> bool:
-        """Say whether it may be recalled; what was rejected, only when a status is asked for."""
+        """Say whether it may be recalled: what no index narrows by.
+
+        What was rejected is recalled only when a status is asked for.
+        """
         is_rejected = self.item.status is Status.REJECTED
-        return self.state == "live" and (bool(where.statuses) or not is_rejected)
+        is_wanted = self.state == "live" and (bool(where.statuses) or not is_rejected)
+        return is_wanted and (where.about is None or where.about is classify(self.item.text))
 
 
 class Change(Record):

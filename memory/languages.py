@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser, Query
+    from tree_sitter import Node, Parser, Query, Tree
 
 _MAX_DEPTH: Final = 12  # of definitions in definitions; deeper ones belong to the one around them
 _MAX_TOKENS: Final = 5_000  # in a row; a query's time is quadratic in them: "((((…" takes minutes
@@ -175,13 +175,39 @@ def _tools(grammar: _Grammar) -> tuple[Parser, Query]:
     return Parser(language), Query(language, grammar.query)
 
 
+def grammar_of(path: str) -> tuple[str, str] | None:
+    """Return the module and the function in it that give the grammar for queries, if there is one.
+
+    It has Python's too, which is read by ``ast`` for everything else here.
+    """
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in {".py", ".pyi"}:
+        return "tree_sitter_python", "language"
+    grammar = _BY_SUFFIX.get(suffix)
+    return None if grammar is None else (grammar.module, grammar.function)
+
+
+def has_grammar(path: str) -> bool:
+    """Say whether :func:`syntax_tree` knows the language of the file at ``path``."""
+    return PurePosixPath(path).suffix.lower() in _BY_SUFFIX
+
+
+def syntax_tree(path: str, text: str) -> Tree | None:
+    """Return tree-sitter's tree of ``text``, None for a language without a grammar here."""
+    grammar = _BY_SUFFIX.get(PurePosixPath(path).suffix.lower())
+    return None if grammar is None else _parsed(grammar, text.encode("utf-8", "replace"))
+
+
+def _parsed(grammar: _Grammar, source: bytes) -> Tree:
+    with _PARSING:  # a parser holds the state of one parse
+        return _tools(grammar)[0].parse(source)
+
+
 def _by_grammar(grammar: _Grammar, text: str) -> list[Definition] | None:
     from tree_sitter import QueryCursor
 
     source = text.encode("utf-8", "replace")
-    with _PARSING:  # a parser holds the state of one parse
-        parser, query = _tools(grammar)
-        tree = parser.parse(source)
+    query, tree = _tools(grammar)[1], _parsed(grammar, source)
     if len(source) > _MAX_TOKENS and _has_token_run(tree.root_node):
         return None
     ends: dict[int, int] = {}

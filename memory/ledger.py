@@ -19,7 +19,7 @@ from memory import lookup, replay
 from memory.entries import PURGED, Action, Stored
 from memory.records import Item, Status
 from memory.replay import Entry, dumped
-from memory.schema import hold, prepared, translated
+from memory.schema import hold, prepared, translated, tune
 
 
 class Ledger:
@@ -80,6 +80,17 @@ class Ledger:
             finally:
                 if durable:
                     connection.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def in_bulk(self) -> Iterator[None]:
+        """Expect many writes: disk and cache are used for throughput, each write stays as safe."""
+        with self.read() as connection:
+            tune(connection, in_bulk=True)
+        try:
+            yield
+        finally:
+            with self.read() as connection:
+                tune(connection, in_bulk=False)
 
     def append(
         self,

@@ -14,6 +14,7 @@ from memory.entries import FileState, Stored
 from memory.index import Hit
 from memory.records import Item, Status, Where
 from memory.replay import microseconds, moment
+from memory.sparse import parts, telling
 
 _PAGE: Final = 500  # rows and bound values at once
 _MAX_WORDS: Final = 64  # of a query
@@ -44,18 +45,17 @@ def stored(row: tuple[Any, ...]) -> Stored:
 
 def conditions(where: Where) -> tuple[str, list[object]]:
     """Return ``where`` as SQL over live rows of ``item``, with its values."""
-    parts, values = ["state = 'live'"], list[object]()
+    tests, values = ["state = 'live'"], list[object]()
 
-    def add(part: str, *given: object) -> None:
-        parts.append(part)
+    def add(test: str, *given: object) -> None:
+        tests.append(test)
         values.extend(given)
 
     if where.project is not None:
         add("project IN (?, '')", where.project)
-    if where.scope is not None:
-        add("scope = ?", where.scope)
     for column, wanted in (
         ("kind", where.kinds), ("level", where.levels), ("status", where.statuses),
+        ("scope", where.scopes),
     ):  # fmt: skip
         if wanted:
             add(f"{column} IN ({_marks(wanted)})", *wanted)
@@ -63,7 +63,7 @@ def conditions(where: Where) -> tuple[str, list[object]]:
         add("updated >= ?", microseconds(where.since))
     if where.until is not None:
         add("updated <= ?", microseconds(where.until))
-    return " AND ".join(parts), values
+    return " AND ".join(tests), values
 
 
 def _marks(values: Sequence[object]) -> str:
@@ -114,15 +114,19 @@ def changed(connection: sqlite3.Connection, after: int, limit: int) -> list[Stor
 
 
 def by_words(connection: sqlite3.Connection, query: str, where: Where, limit: int) -> list[Hit]:
-    """Return live items that share words with ``query``, best (BM25) first; any text will do."""
-    words = list(dict.fromkeys(_WORD.findall(query.casefold())))[:_MAX_WORDS]
-    if not words or limit < 1:
+    """Return live items that share words with ``query``, best (BM25) first; any text will do.
+
+    A name is found as a whole (``round_half_even``: the words in this order) and by its parts.
+    """
+    names = telling(list(dict.fromkeys(_WORD.findall(query))))[:_MAX_WORDS]
+    terms = dict.fromkeys(term.casefold() for name in names for term in (name, *parts(name)))
+    if not terms or limit < 1:
         return []
     condition, values = conditions(where)
     rows = connection.execute(
         "SELECT id, -bm25(word) AS score FROM word JOIN item ON n = word.rowid "  # noqa: S608
         f"WHERE word MATCH ? AND {condition} ORDER BY score DESC, id LIMIT ?",
-        (" OR ".join(f'"{word}"' for word in words), *values, limit),
+        (" OR ".join(f'"{term}"' for term in terms), *values, limit),
     )
     return [Hit(id, score) for id, score in rows]
 

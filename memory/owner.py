@@ -18,9 +18,10 @@ from typing import Final, Self
 import structlog
 
 from mcp_local_llm import StoreUnavailable, UsageError
-from memory.catch_up import Position, Replay, embedded_vectors, read_position
+from memory.catch_up import Position, Replay, cached_vectors, read_position
 from memory.chunks import CHUNKER
 from memory.embedder import Embedder
+from memory.embedding import embedding
 from memory.entries import Stored
 from memory.index import Dense, Index, NoRoom
 from memory.journal import Journal
@@ -83,7 +84,6 @@ class MemoryOwner:
             self._place = read_place(folder)
             self._journal = opened.enter_context(Journal(journal_path(folder)))
             self._embedder = open_embedder()
-            self._source = embedded_vectors(self._journal, self._embedder)
             self._index, self._replay = self._opened()
             self._resources = opened.pop_all()
 
@@ -97,7 +97,7 @@ class MemoryOwner:
             self._index.close()
 
     def step(self) -> bool:
-        """Apply some of the journal's changes and return whether there are more to apply.
+        """Do a share of what brings the index to the journal's state; return whether there is more.
 
         Raises:
             StoreUnavailable: journal or index fail; what was applied before is kept.
@@ -118,14 +118,14 @@ class MemoryOwner:
     def search(self, query: Query, vector: Dense | None = None) -> tuple[Found, ...]:
         """Return what the index has for ``query``; embed its text unless ``vector`` is given.
 
-        A few changes that wait are applied first, many are not waited for: ``status`` says how far
-        the index goes.
+        A few changes that wait are applied first; many, or a long text, are not waited for:
+        ``status`` says how far the index goes.
 
         Raises:
             UsageError: ``vector`` has another dimension.
             StoreUnavailable: journal or index fail.
         """
-        if self._replay.pending() <= _FEW:
+        if not self._replay.is_amid and 0 < self._replay.pending() <= _FEW:
             self.step()
         if vector is None:
             vector = self._embedder.embed([query.text])[0]
@@ -178,8 +178,16 @@ class MemoryOwner:
             index = self._on_server(self._place)
             path = self._progress(self._place)
             start = reached(self._journal, self._embedder.name, index, path)
-        source = self._source
-        return index, Replay(self._journal, index, source, path=path, start=start, links=True)
+        replay = Replay(
+            self._journal,
+            index,
+            cached_vectors(self._journal, self._embedder.name),
+            path=path,
+            start=start,
+            embed=embedding(self._journal, self._embedder),
+            links=True,
+        )
+        return index, replay
 
     def _on_server(self, place: ServerPlace) -> Index:
         try:

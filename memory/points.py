@@ -63,11 +63,10 @@ def allowed(where: Where) -> dict[str, list[str]]:
         "kind": [str(kind) for kind in where.kinds],
         "level": [str(level) for level in where.levels],
         "status": [str(status) for status in where.statuses],
+        "scope": list(where.scopes),
     }
     if where.project is not None:
         fields[PROJECT] = [where.project, ""] if where.project else [""]
-    if where.scope is not None:
-        fields["scope"] = [where.scope]
     return {name: values for name, values in fields.items() if values}
 
 
@@ -87,9 +86,15 @@ def best_per_item(fetch: Callable[[int], list[Hit]], limit: int) -> list[Hit]:
     asked = 2 * limit
     while True:
         hits = fetch(asked)
-        best: dict[str, Hit] = {}
-        for hit in hits:
-            best.setdefault(hit.item, hit)
+        best = grouped(hits, limit)
         if len(best) >= limit or len(hits) < asked:
-            return list(best.values())[:limit]
+            return best
         asked *= 4
+
+
+def grouped(windows: Sequence[Hit], limit: int) -> list[Hit]:
+    """Return the ``limit`` best items of ``windows``, which come best first."""
+    best: dict[str, Hit] = {}
+    for hit in windows:
+        best.setdefault(hit.item, hit)
+    return list(best.values())[:limit]

@@ -5,11 +5,23 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from itertools import accumulate
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 SOURCE: Final = "local_trained_model"
+MARKER: Final = r"^[a-z][a-z0-9_-]{0,31}:[A-Za-z0-9_.-]{1,64}$"
+"""What a compliance marker looks like: a category of any name, a colon, and what is meant."""
+MAX_MARKERS: Final = 16
 
 
 class Record(BaseModel):
@@ -36,25 +48,98 @@ class PreservationTag(Record):
     level: Level
 
 
+class Statement(Record):
+    """A rule or a definition that is in force; ``id`` is what a reply calls it by."""
+
+    id: str
+    text: str
+
+
+class KnowledgeUpdate(Record):
+    """Something taught or corrected of late: the item's short id, its kind, and when (ISO)."""
+
+    id: str
+    kind: str
+    text: str
+    at: str
+
+
+class WindowTokens(Record):
+    """How many tokens each part of a context window is."""
+
+    prompt: int = 0
+    rules: int = 0
+    definitions: int = 0
+    updates: int = 0
+
+    @property
+    def total(self) -> int:
+        """All parts together."""
+        return self.prompt + self.rules + self.definitions + self.updates
+
+
 class ContextWindow(Record):
     """Layer 1: what the next reader of a reply should adopt."""
 
     prompt_id: str
-    active_rules: tuple[str, ...] = ()
-    knowledge_updates: tuple[str, ...] = ()
+    active_rules: tuple[Statement, ...] = ()
+    definitions: tuple[Statement, ...] = ()
+    knowledge_updates: tuple[KnowledgeUpdate, ...] = ()
+    tokens: WindowTokens = WindowTokens()
+
+
+class Compliance(Record):
+    """Whether a rule is kept, as far as that was found out.
+
+    ``rule`` is its id in the run, ``marker`` the compliance marker that stands for it; one of the
+    two may be empty. ``why`` says what was found, or why nothing was.
+    """
+
+    rule: str = ""
+    marker: str = ""
+    verdict: Literal["verified", "violated", "unverified"] = "unverified"
+    why: str = ""
 
 
 class ReplyTags(Record):
     """Layer 2: where a reply comes from, what it touched, and which rules it follows.
 
-    ``markers`` are ``concept:*``, ``pattern:*`` or ``definition:*``.
+    ``rules`` are the ids of those that the reply says it follows, ``markers`` are ``concept:*``,
+    ``pattern:*``, ``definition:*`` or of another category; ``compliance`` says of each what it is
+    worth.
     """
 
     source: str = SOURCE
     model: str = ""
     adapter: str | None = None
     levels: tuple[PreservationTag, ...] = ()
-    markers: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    markers: tuple[Annotated[str, StringConstraints(pattern=MARKER)], ...] = Field(
+        default=(), max_length=MAX_MARKERS
+    )
+    compliance: tuple[Compliance, ...] = ()
+
+
+class Check(Record):
+    """How it is found out whether a change keeps a rule: by exactly one of three.
+
+    ``regex`` and ``query`` (tree-sitter's language) look at the changed files that the glob
+    ``paths`` names: with ``not_match`` no fresh line may match, with ``match`` each of these files
+    has to. ``command`` has to end with 0. ``marker`` is the compliance marker that it verifies.
+    """
+
+    regex: str = Field(default="", max_length=1_000)
+    query: str = Field(default="", max_length=4_000)
+    command: tuple[str, ...] = Field(default=(), max_length=64)
+    must: Literal["match", "not_match"] = "not_match"
+    paths: str = Field(default="**", min_length=1, max_length=400)
+    marker: str = Field(default="", pattern=f"^$|{MARKER}")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(map(bool, (self.regex, self.query, self.command))) != 1:
+            raise ValueError("a check is one of a regex, a query and a command")
+        return self
 
 
 class Insight(Record):
@@ -66,11 +151,15 @@ class Insight(Record):
 
 
 class Recalled(Record):
-    """An insight as recalled for a query; a higher ``score`` is nearer (0..1)."""
+    """An insight as recalled for a query; a higher ``score`` is nearer (0..1).
+
+    ``check`` is how its keeping is found out, when the insight is a rule that can be checked.
+    """
 
     insight: Insight
     score: float
     why: str
+    check: Check | None = None
 
 
 MAX_TEXT: Final = 1_000_000  # characters of one item
@@ -127,16 +216,33 @@ class Item(Record):
     data: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
+    def check(self) -> Check | None:
+        """How the keeping of this rule is found out; None when ``data`` holds no usable check."""
+        try:
+            return Check.model_validate(self.data["check"])
+        except (KeyError, ValidationError):
+            return None
+
+    @property
     def id(self) -> str:
         """The same content has the same id on every machine (uuid5 of project, kind and key)."""
         key = self.key or " ".join(self.text.split()).casefold()
         return str(uuid.uuid5(_NAMESPACE, "\0".join((self.project, self.kind, self.scope, key))))
 
 
+class DocumentClass(StrEnum):
+    """What a text is about: source text, what happened when it ran, or neither."""
+
+    CODE = "code"
+    RUNTIME = "runtime"
+    GENERAL = "general"
+
+
 class Where(Record):
     """Which items a search is about; what is left out does not narrow it.
 
-    ``project`` finds that project's items and those that hold everywhere.
+    ``project`` finds that project's items and those that hold everywhere. ``scope`` is a folder or
+    file from the project's root, or any other name of a part; see ``scopes``.
     """
 
     project: str | None = None
@@ -144,8 +250,17 @@ class Where(Record):
     levels: tuple[Level, ...] = ()
     statuses: tuple[Status, ...] = ()
     scope: str | None = None
+    about: DocumentClass | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that answer: none, ``scope`` and the folders above it; nothing means any."""
+        if self.scope is None:
+            return ()
+        folders = accumulate(self.scope.strip("/").split("/"), "{}/{}".format)
+        return tuple(dict.fromkeys(("", *folders)))
 
 
 class OwnerStatus(Record):

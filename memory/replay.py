@@ -19,6 +19,7 @@ from pydantic import JsonValue, ValidationError
 from memory.entries import PURGED, Action, Operation
 from memory.records import Item, Status
 from memory.schema import DERIVED, statements
+from memory.sparse import joined_parts
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -113,7 +114,10 @@ def _put(connection: sqlite3.Connection, entry: Entry, item: Item) -> None:
         content_hash(item.text),
     )
     (n,) = connection.execute(_PUT, row).fetchone()
-    connection.execute("INSERT OR REPLACE INTO word (rowid, text) VALUES (?, ?)", (n, item.text))
+    connection.execute(
+        "INSERT OR REPLACE INTO word (rowid, text, parts) VALUES (?, ?, ?)",
+        (n, item.text, joined_parts(item.text)),
+    )
 
 
 def _retire(connection: sqlite3.Connection, entry: Entry) -> None:
@@ -211,7 +215,7 @@ def _differences(connection: sqlite3.Connection) -> list[str]:
     queries = {
         "item": f"SELECT {_COLUMNS} FROM item ORDER BY id",  # noqa: S608
         "link": "SELECT one, other, relation FROM link ORDER BY one, other, relation",
-        "word": "SELECT id, text FROM word LEFT JOIN item ON n = word.rowid ORDER BY id",
+        "word": "SELECT id, text, parts FROM word LEFT JOIN item ON n = word.rowid ORDER BY id",
     }
     found: list[str] = []
     try:

@@ -8,25 +8,23 @@ and word weights have different scales.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from memory.index import Dense, Hit, Index
 from memory.records import Item, Kind, Record, Status, Where
 from memory.router import (
     PROFILES,
-    DocumentClass,
     QueryClass,
     RetrievalProfile,
     RuntimeContext,
-    classify,
     route,
 )
 from memory.sparse import sparse_query
@@ -46,6 +44,8 @@ and "never use X" are nearer than two wordings of the same rule, and neither may
 
 _DEPTH: Final = 32  # hits of either ranking, at least
 _PER_RESULT: Final = 4  # and this many for each item of the answer
+_READ: Final = 3  # items read for each of the answer: with all of them, answers were the same
+_SIFTED: Final = 8  # times as many where texts are left out for what they are about
 _WEIGHTS: Final[Mapping[Kind, tuple[float, float]]] = {
     kind: (1.0, 0.7) if kind in {Kind.CODE, Kind.DOCUMENT} else (1.0, 1.2) for kind in Kind
 }
@@ -58,8 +58,7 @@ _DOUBTED: Final = 0.1  # taken off an item of no confidence
 _CONFIRMED: Final = 0.05
 _NEAR_FILE: Final = 0.1  # added when the item is of the file at hand
 _MENTIONS: Final = 0.05  # added when it names the function, an error or a dependency at hand
-_FITTING: Final = 0.05  # added when a text is about what the class of question asks for
-_HEAD: Final = 600  # characters of it that tell so: all that may be told by takes milliseconds
+_SEEN: Final = 0.001  # a smaller boost is none
 _DATED: Final = frozenset(Kind) - {Kind.CODE, Kind.DOCUMENT}
 _NAME: Final = re.compile(r"\w+")
 
@@ -136,7 +135,6 @@ class _Candidate:
     boosts: dict[str, float]
     score: float
     copies: list[str] = field(default_factory=list)
-    crowded: bool = False  # two better ones say nearly the same
 
 
 def _order(one: _Candidate) -> tuple[float, str]:
@@ -160,11 +158,12 @@ def retrieve(
     """
     profile_name = query.profile or route(query.text, query.context).to
     where = query.where
-    depth = max(_DEPTH, _PER_RESULT * query.limit)
+    wider = _SIFTED if where.about else 1
+    depth = max(_DEPTH, _PER_RESULT * query.limit) * wider
     meaning = _ranks(index.by_meaning(vector, where, depth))
     asked = sparse_query(query.text)
     named = _ranks(index.by_words(asked, where, depth)) if asked.indices else {}
-    known = info(_likeliest(meaning, named, _PER_RESULT * query.limit))
+    known = info(_likeliest(meaning, named, _READ * query.limit * wider))
     scorer = _Scorer(profile_name, query.context, now or datetime.now(UTC))
     candidates = [
         scorer.candidate(stored, meaning.get(item), named.get(item))
@@ -173,8 +172,9 @@ def retrieve(
         if stored.may_answer(where)
     ]
     candidates.sort(key=_order)
-    distinct = _distinct(candidates, vectors_of)
-    chosen = _shared_out(distinct, scorer.profile, query.limit)
+    distinct = _distinct(candidates)
+    crowded = _crowded(distinct, vectors_of, 2 * query.limit)
+    chosen = _shared_out(zip(distinct, crowded, strict=True), scorer.profile, query.limit)
     return tuple(scorer.found(one) for one in chosen)
 
 
@@ -183,17 +183,22 @@ def fuse(rankings: Sequence[tuple[float, int | None]]) -> float:
 
     1 is the first place everywhere; a rank of None is a ranking without the item.
     """
-    best = sum(weight for weight, _ in rankings) / (RANK_CONSTANT + 1)
-    return sum(w / (RANK_CONSTANT + rank) for w, rank in rankings if rank is not None) / best
+    score = best = 0.0
+    for weight, rank in rankings:
+        best += weight / (RANK_CONSTANT + 1)
+        if rank is not None:
+            score += weight / (RANK_CONSTANT + rank)
+    return score / best
 
 
 def _likeliest(meaning: _Places, named: _Places, limit: int) -> list[str]:
-    """Return the items worth reading: reading all that either ranking holds takes twice as long."""
+    """Return the items worth reading: reading is what takes longest beside the search itself."""
 
-    def fused(item: str) -> float:
-        return fuse([(1.0, place and place[0]) for place in (meaning.get(item), named.get(item))])
-
-    return sorted(meaning | named, key=lambda item: (-fused(item), item))[:limit]
+    fused: defaultdict[str, float] = defaultdict(float)
+    for places in (meaning, named):
+        for item, (rank, _) in places.items():
+            fused[item] -= 1 / (RANK_CONSTANT + rank)
+    return sorted(fused, key=lambda item: (fused[item], item))[:limit]
 
 
 def _ranks(hits: Sequence[Hit]) -> _Places:
@@ -208,17 +213,18 @@ class _Scorer:
         self._name = name
         self._context = context
         self._now = now
-        self._mentions = {
+        mentions = {
             "function": _names(context.function),
             "error": _names(*(_last_line(error) for error in context.errors)),
             "slow": _names(*context.slow),
             "dependency": _names(*context.dependencies),
         }
+        self._mentions = {name: asked for name, asked in mentions.items() if asked}
 
     def candidate(self, stored: Stored, meaning: _Place | None, named: _Place | None) -> _Candidate:
         item = stored.item
-        places = zip(_WEIGHTS[item.kind], (meaning, named), strict=True)
-        fused = fuse([(weight, place and place[0]) for weight, place in places])
+        by_meaning, by_words = _WEIGHTS[item.kind]
+        fused = fuse(((by_meaning, meaning and meaning[0]), (by_words, named and named[0])))
         boosts = self._boosts(item, stored.updated)
         score = fused * self._factor(item.kind) * (1 + sum(boosts.values()))
         return _Candidate(stored, meaning, named, boosts, min(1.0, score))
@@ -239,27 +245,20 @@ class _Scorer:
         return self.profile.kinds.get(kind, 1.0)
 
     def _boosts(self, item: Item, updated: datetime) -> dict[str, float]:
-        boosts = {"doubt": _DOUBTED * (item.confidence - 1)}
+        boosts: dict[str, float] = {}
+        if item.confidence < 1:
+            boosts["doubt"] = round(_DOUBTED * (item.confidence - 1), 4)
         if item.kind in _DATED:
             days = max(0.0, (self._now - updated).total_seconds() / 86_400)
-            boosts["recent"] = _RECENT * 0.5 ** (days / _HALF_LIFE_DAYS)
+            boosts["recent"] = round(_RECENT * 0.5 ** (days / _HALF_LIFE_DAYS), 4)
         if item.status is Status.VALIDATED:
             boosts["confirmed"] = _CONFIRMED
         if self._context.file and f"/{_path(item)}".endswith(f"/{self._context.file}"):
             boosts["file"] = _NEAR_FILE
-        about = self.profile.about
-        if about and item.kind is not Kind.CODE and _about(item.text[:_HEAD]) is about:
-            boosts[f"about {about}"] = _FITTING
-        if any(self._mentions.values()):
+        if self._mentions:
             held = _names(item.text)
             boosts |= {name: _MENTIONS for name, asked in self._mentions.items() if asked & held}
-        return {name: round(value, 4) for name, value in boosts.items() if abs(value) >= 0.001}
-
-
-@lru_cache(maxsize=10_000)
-def _about(head: str) -> DocumentClass:
-    """Return what a text is about by its ``head``; kept, since the same items are often asked."""
-    return classify(head)
+        return {name: value for name, value in boosts.items() if abs(value) >= _SEEN}
 
 
 def _ranked(place: _Place | None, weight: float) -> Ranked | None:
@@ -283,38 +282,39 @@ def _path(item: Item) -> str:
     return path if isinstance(path, str) else item.provenance.where.partition(":")[0]
 
 
-def _distinct(
-    candidates: Sequence[_Candidate], vectors_of: Callable[[Sequence[str]], Mapping[str, Dense]]
-) -> list[_Candidate]:
-    """Leave out copies of what stands before, and mark what two before it are much like."""
+def _distinct(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Leave out copies of what stands before, and name them there."""
     kept: dict[tuple[str, ...], _Candidate] = {}
     for one in candidates:
         first = kept.setdefault(_said(one.stored.item), one)
         if first is not one:
             first.copies.append(one.stored.id)
-    left = list(kept.values())
-    for one, before in zip(left, _alike_before(left, vectors_of), strict=True):
-        one.crowded = before >= _ALIKE
-    return left
+    return list(kept.values())
 
 
-def _alike_before(
-    candidates: Sequence[_Candidate], vectors_of: Callable[[Sequence[str]], Mapping[str, Dense]]
-) -> list[int]:
-    """Return how many before each are of its kind and mean nearly the same."""
-    if not candidates:
-        return []
-    vectors = vectors_of([one.stored.id for one in candidates])
-    size = next((vector.size for vector in vectors.values()), 1)
-    nothing = np.zeros(size, np.float32)
-    rows = np.stack([vectors.get(one.stored.id, nothing) for one in candidates])
+def _crowded(
+    candidates: Sequence[_Candidate],
+    vectors_of: Callable[[Sequence[str]], Mapping[str, Dense]],
+    page: int,
+) -> Iterator[bool]:
+    """Yield whether two of its kind before it mean nearly the same; vectors are read by pages."""
     kinds = np.array([one.stored.item.kind for one in candidates])
-    # Row by row: one product of matrices would start threads, which on a busy machine costs more
-    # than all the rest of a search.
-    return [
-        int(((rows[:at] @ rows[at] >= NEAR) & (kinds[:at] == kinds[at])).sum())
-        for at in range(len(candidates))
-    ]
+    rows: NDArray[np.float32] | None = None
+    for start in range(0, len(candidates), page):
+        some = [one.stored.id for one in candidates[start : start + page]]
+        vectors = vectors_of(some)
+        for at, id_ in enumerate(some, start):
+            vector = vectors.get(id_)
+            if vector is None:
+                yield False
+                continue
+            if rows is None:
+                rows = np.zeros((len(candidates), vector.size), np.float32)
+            rows[at] = vector
+            # Row by row: one product of matrices would start threads, which on a busy machine
+            # costs more than all the rest of a search.
+            near = (rows[:at] @ vector >= NEAR) & (kinds[:at] == kinds[at])
+            yield int(near.sum()) >= _ALIKE
 
 
 def _said(item: Item) -> tuple[str, ...]:
@@ -324,17 +324,19 @@ def _said(item: Item) -> tuple[str, ...]:
 
 
 def _shared_out(
-    candidates: Sequence[_Candidate], profile: RetrievalProfile, limit: int
+    candidates: Iterable[tuple[_Candidate, bool]], profile: RetrievalProfile, limit: int
 ) -> list[_Candidate]:
     """Return ``limit`` of them: neither one thing nor one kind fills an answer that has others."""
     taken: list[_Candidate] = []
     waiting: list[_Candidate] = []
     counts = Counter[Kind]()
-    for one in candidates:
+    for one, is_crowded in candidates:
         kind = one.stored.item.kind
-        if one.crowded or counts[kind] >= max(1.0, profile.shares.get(kind, 1.0) * limit):
+        if is_crowded or counts[kind] >= max(1.0, profile.shares.get(kind, 1.0) * limit):
             waiting.append(one)
         else:
             counts[kind] += 1
             taken.append(one)
+        if len(taken) == limit:
+            break  # the rest needs no vectors
     return sorted((taken + waiting)[:limit], key=_order)

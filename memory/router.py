@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from memory.records import Kind, Record
+from memory.records import DocumentClass, Kind, Record
 
 
 class QueryClass(StrEnum):
@@ -22,14 +22,6 @@ class QueryClass(StrEnum):
     CODE_GENERATION = "code_generation"
     DEBUGGING = "debugging"
     ARCHITECTURE = "architecture"
-    GENERAL = "general"
-
-
-class DocumentClass(StrEnum):
-    """What a text is about: source text, what happened when it ran, or neither."""
-
-    CODE = "code"
-    RUNTIME = "runtime"
     GENERAL = "general"
 
 
@@ -56,25 +48,21 @@ class RetrievalProfile:
     """How to answer a class of questions.
 
     ``kinds`` weighs items by kind (1 where it names none). ``shares`` is the part of an answer that
-    a kind may fill as long as there is something else to show. Texts ``about`` that (see
-    :func:`classify`) are preferred.
+    a kind may fill as long as there is something else to show.
     """
 
     kinds: Mapping[Kind, float] = field(default_factory=dict)
     shares: Mapping[Kind, float] = field(default_factory=dict)
-    about: DocumentClass | None = None
 
 
 PROFILES: Final[Mapping[QueryClass, RetrievalProfile]] = {
     QueryClass.CODE_GENERATION: RetrievalProfile(
         kinds={Kind.EPISODE: 0.7, Kind.DOCUMENT: 0.85},
         shares={Kind.EPISODE: 0.25, Kind.DOCUMENT: 0.5, Kind.CODE: 0.75},
-        about=DocumentClass.CODE,
     ),
     QueryClass.DEBUGGING: RetrievalProfile(
         kinds={Kind.PREFERENCE: 0.8, Kind.DEFINITION: 0.85, Kind.CONCEPT: 0.85},
         shares={Kind.CODE: 0.75, Kind.DOCUMENT: 0.5},
-        about=DocumentClass.RUNTIME,
     ),
     QueryClass.ARCHITECTURE: RetrievalProfile(
         kinds={Kind.CODE: 0.8, Kind.EPISODE: 0.7},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import sqlite3
 import uuid
@@ -17,8 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import StoreUnavailable
+from memory.sparse import joined_parts
 
-VERSION: Final = 1
+VERSION: Final = 2
 BUSY_TIMEOUT_S: Final = 30.0
 _APPLICATION_ID: Final = 0x6D6C6D6A  # "mlmj": tells a journal from any other database
 
@@ -41,7 +43,7 @@ CREATE TABLE link (
   PRIMARY KEY (one, other, relation)
 ) WITHOUT ROWID;
 CREATE INDEX link_other ON link (other);
-CREATE VIRTUAL TABLE word USING fts5 (text, tokenize = 'porter unicode61');
+CREATE VIRTUAL TABLE word USING fts5 (text, parts, tokenize = 'porter unicode61');
 """
 _TABLES: Final = f"""
 CREATE TABLE about (identity TEXT NOT NULL);
@@ -61,8 +63,14 @@ CREATE TABLE file (
   PRIMARY KEY (project, path)
 ) WITHOUT ROWID;
 """
+_PARTS: Final = """
+DROP TABLE word;
+CREATE VIRTUAL TABLE word USING fts5 (text, parts, tokenize = 'porter unicode61');
+INSERT INTO word (rowid, text, parts) SELECT n, text_of(payload), parts_of(text_of(payload))
+  FROM item JOIN op ON op.seq = put WHERE state = 'live'
+"""
 # Statements that lead from version n (the position) to n + 1; version 0 is an empty file.
-_MIGRATIONS: Final = (_TABLES,)
+_MIGRATIONS: Final = (_TABLES, _PARTS)
 
 _ADVICE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space, then try again; nothing was changed",
@@ -81,17 +89,23 @@ _ADVICE[sqlite3.SQLITE_CANTOPEN] = _ADVICE[sqlite3.SQLITE_READONLY]
 
 
 @contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite or the system says about the journal at ``path`` into StoreUnavailable."""
+def translated(path: Path, advice: str = "") -> Iterator[None]:
+    """Turn what SQLite or the system says about the journal at ``path`` into StoreUnavailable.
+
+    ``advice`` is what to do about a file that is damaged or no database; by default, to restore.
+    """
     try:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if isinstance(error, sqlite3.ProgrammingError) or code == sqlite3.SQLITE_MISUSE:
             raise  # a mistake of ours
-        advice = _ADVICE.get(code, "run `mcp-local-llm memory verify` to see what is wrong")
+        next_step = _ADVICE.get(code, "run `mcp-local-llm memory verify` to see what is wrong")
+        if advice and code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            next_step = advice
+        what = "the file" if advice else "the memory's journal"
         raise StoreUnavailable(
-            f"the memory's journal {str(path)!r} cannot be used ({error}); {advice}"
+            f"{what} {str(path)!r} cannot be used ({error}); {next_step}"
         ) from error
     except OSError as error:
         raise StoreUnavailable(
@@ -133,7 +147,7 @@ def prepared(path: Path) -> sqlite3.Connection:
         check_version(connection, path)  # before anything is changed
         with _alone(path.parent):  # SQLite does not wait when two switch to WAL at once
             connection.execute("PRAGMA journal_mode = WAL")
-        _migrate(connection, path)
+        migrate(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -146,8 +160,19 @@ def connect(path: Path) -> sqlite3.Connection:
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -32000")  # kB: ids are random, so pages recur late
+    tune(connection, in_bulk=False)
     return connection
+
+
+def tune(connection: sqlite3.Connection, *, in_bulk: bool) -> None:
+    """Set how much is kept in memory (kB), and how long the log may grow (pages of 4 kB).
+
+    Ids are random, so that each is on another page: the longer the log, the more of them a
+    checkpoint writes at once.
+    """
+    cache, log = (128_000, 16_000) if in_bulk else (32_000, 1_000)
+    connection.execute(f"PRAGMA cache_size = -{cache}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {log}")
 
 
 @contextlib.contextmanager
@@ -181,9 +206,16 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the journal at ``path`` to the newest version, in one transaction.
+
+    Raises:
+        StoreUnavailable: as ``check_version``.
+    """
     if check_version(connection, path) == VERSION:
         return
+    connection.create_function("text_of", 1, _text_of, deterministic=True)
+    connection.create_function("parts_of", 1, joined_parts, deterministic=True)
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         # Asked again: another process may have been faster.
@@ -194,6 +226,10 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 renew_identity(connection)
             connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _text_of(payload: str) -> str:
+    return str(json.loads(payload)["text"])
 
 
 def renew_identity(connection: sqlite3.Connection) -> None:

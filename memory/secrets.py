@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import JsonValue
+
 from mcp_local_llm import UsageError
 
 # Each begins with a literal, which `re` finds fast; what stands before it is looked at afterwards.
@@ -44,6 +46,7 @@ _IN_URL: Final = re.compile(r"://[^\s:/@\"']{1,64}:(?P<password>[^\s:/@\"']{8,12
 _PLACEHOLDER: Final = re.compile(
     r"(?i)example|change.?me|your|xxxx|dummy|placeholder|[<>{}$%()\[\]]"
 )
+_SHORTEST: Final = 12  # characters that a secret has at least, or a URL with one
 _MIN_BITS: Final = 3.2  # entropy per character; words of English stay below, 16 random ones above
 
 
@@ -81,6 +84,21 @@ def refuse_secrets(text: str) -> None:
             f"this holds what looks like a secret ({', '.join(found)}) and is not "
             "kept; say where the secret is found instead of what it is"
         )
+
+
+def holds_secret(value: JsonValue, name: str = "") -> bool:
+    """Say whether a text anywhere in ``value`` looks like a secret, alone or as what its name says.
+
+    Not covered: a secret in the name of a field.
+    """
+    if isinstance(value, dict):
+        return any(holds_secret(one, name) for name, one in value.items())
+    if isinstance(value, list):
+        return any(holds_secret(one, name) for one in value)
+    if not isinstance(value, str) or len(value) < _SHORTEST:
+        return False
+    is_word = not any(map(str.isspace, value))  # of others, a name says nothing
+    return bool(secrets_in(value) or (is_word and name and secrets_in(f'{name}="{value}"')))
 
 
 def redacted(text: str) -> str:

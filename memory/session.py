@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from memory.code import CodeHit
-from memory.records import Insight, Recalled
+from memory.episodes import Episode
+from memory.records import Insight, KnowledgeUpdate, Recalled
 from memory.router import NOTHING_AT_HAND, RuntimeContext
 
 _WORD = re.compile(r"[a-z0-9]+")
@@ -29,10 +30,21 @@ class Memory(Protocol):
         """Keep ``insight``; the same insight twice is kept once."""
         ...
 
+    async def record(self, episode: Episode) -> None:
+        """Keep how a run ended; of one run the last episode is kept. ``recall`` gives none.
+
+        Raises ``StoreUnavailable`` when it cannot be kept, ``UsageError`` when it may not.
+        """
+        ...
+
     async def search_code(
         self, query: str, *, limit: int, at_hand: RuntimeContext = NOTHING_AT_HAND
     ) -> tuple[CodeHit, ...]:
         """Return up to ``limit`` pieces of indexed files that fit ``query``, best first."""
+        ...
+
+    async def updates(self, *, limit: int = 20) -> tuple[KnowledgeUpdate, ...]:
+        """Return up to ``limit`` things taught or corrected of late, newest first."""
         ...
 
 
@@ -48,6 +60,7 @@ class SessionMemory:
     """
 
     insights: list[Insight] = field(default_factory=list)
+    episodes: dict[str, Episode] = field(default_factory=dict)
 
     async def recall(
         self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
@@ -69,8 +82,16 @@ class SessionMemory:
         if insight not in self.insights:
             self.insights.append(insight)
 
+    async def record(self, episode: Episode) -> None:
+        """Keep ``episode`` by the id of its run."""
+        self.episodes[episode.run_id] = episode
+
     async def search_code(
         self, query: str, *, limit: int, at_hand: RuntimeContext = NOTHING_AT_HAND
     ) -> tuple[CodeHit, ...]:
         """Return nothing: no files are indexed here."""
+        return ()
+
+    async def updates(self, *, limit: int = 20) -> tuple[KnowledgeUpdate, ...]:
+        """Return nothing: what is known here ends with the process."""
         return ()

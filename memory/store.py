@@ -1,8 +1,8 @@
 """The memory as a LangGraph store: what a node puts there, ``recall`` finds, and the other way.
 
 A namespace is ``(kind, *scope)`` for what was remembered elsewhere; a node's own namespace may be
-anything, and what it puts there is a fact with that scope. Not covered: times to live, and
-``index``: every text is searched whole.
+anything, and what it puts there is a fact that holds in all of the project. Not covered: times to
+live, and ``index``: every text is searched whole.
 """
 
 from __future__ import annotations
@@ -135,16 +135,17 @@ def _item(project: str, namespace: tuple[str, ...], key: str, value: Any) -> Ite
         kind=Kind.FACT,
         text=text,
         project=project,
-        scope=".".join(namespace),
-        key=key,
+        key=json.dumps([*namespace, key], ensure_ascii=False),
         provenance=Provenance(source="run", where="store"),
-        data={"value": value},
+        data={"value": value, "namespace": list(namespace), "key": key},
     )
 
 
 def _namespace(item: Item) -> tuple[str, ...]:
-    scope = tuple(part for part in item.scope.split(".") if part)
-    return scope if "value" in item.data else (item.kind, *scope)
+    own = item.data.get("namespace")
+    if isinstance(own, list):
+        return tuple(map(str, own))
+    return (item.kind, *(part for part in item.scope.split("/") if part))
 
 
 def _shown(stored: Stored, score: float | None = None) -> SearchItem:
@@ -152,7 +153,7 @@ def _shown(stored: Stored, score: float | None = None) -> SearchItem:
     value = item.data.get("value")
     return SearchItem(
         namespace=_namespace(item),
-        key=item.key if isinstance(value, dict) else stored.id,
+        key=str(item.data.get("key", item.key)) if isinstance(value, dict) else stored.id,
         value=value if isinstance(value, dict) else item.model_dump(mode="json", exclude={"data"}),
         created_at=stored.created,
         updated_at=stored.updated,

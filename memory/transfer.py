@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -23,8 +23,10 @@ from memory.entries import PURGED, Operation
 from memory.journal import Journal
 from memory.records import Item, Record, Status
 from memory.replay import blank, entries, microseconds, problems
-from memory.schema import check_version, connect, hold, renew_identity, translated
+from memory.schema import check_version, connect, hold, migrate, renew_identity, translated
+from memory.secrets import holds_secret
 
+_NO_BACKUP: Final = "name a file that `mcp-local-llm memory backup` wrote"
 _LINE_LIMIT_BYTES: Final = 16 * 2**20  # a text of the longest kind, every character escaped
 _BATCH: Final = 500  # lines per transaction: other writers get their turn in between
 
@@ -56,31 +58,55 @@ class _Line(NamedTuple):
     number: int
     said: Record  # an item, or an operation's payload
     operation: Operation | None  # None: a bare item
+    is_secret: bool
+
+    def ids(self) -> set[str]:
+        """Return the items that the line is about."""
+        if self.operation is not None:
+            return {self.operation.id, self.operation.other} - {""}
+        return {self.said.id} if isinstance(self.said, Item) else set()
 
 
 class Imported(Record):
-    """How many lines were read, and how many operations were new."""
+    """How many lines were read, and how many operations were new.
+
+    ``secrets`` are the numbers of the lines that were left out since they hold what looks like a
+    secret, ``unknown`` of those left out since they are about what only such lines say.
+    """
 
     lines: int
     added: int
+    secrets: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
 
 
-def backup(journal: Journal, target: Path) -> None:
-    """Write all of ``journal`` to the new file ``target``, and check it; writers go on meanwhile.
+def backup(journal: Journal, target: Path, *, replace: bool = False) -> None:
+    """Write all of ``journal`` to the file ``target``, and check it; writers go on meanwhile.
+
+    The file gets its name when it is whole: one that is replaced stays until then.
 
     Raises:
-        UsageError: ``target`` exists, or its folder does not.
+        UsageError: ``target`` exists and ``replace`` does not say so, or its folder does not.
         StoreUnavailable: it cannot be written, or the journal is not sound.
     """
-    if target.exists():
-        raise UsageError(f"{str(target)!r} exists already; name a new file for the back-up")
-    if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {str(target.parent)!r}; make it, or name another")
+    _check_target(journal, target, replace)
     with _copied(journal.path, target) as (copy, part):
         _refuse_broken(copy, journal.path, "`mcp-local-llm memory verify` says more")
         copy.close()
         with translated(target):
             part.replace(target)
+
+
+def _check_target(journal: Journal, target: Path, replace: bool) -> None:
+    """Raise ``UsageError`` unless ``target`` may be written."""
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {str(target.parent)!r}; make it, or name another")
+    if target.is_dir():
+        raise UsageError(f"{str(target)!r} is a folder; name a file in it")
+    if target.resolve().is_relative_to(journal.path.parent.resolve()):
+        raise UsageError(f"{str(target)!r} lies in the memory's own folder; name another place")
+    if target.exists() and not replace:
+        raise UsageError(f"{str(target)!r} exists already; name a new file, or give --force")
 
 
 def restore(source: Path, path: Path) -> Path | None:
@@ -98,7 +124,7 @@ def restore(source: Path, path: Path) -> Path | None:
         raise UsageError(f"there is no back-up {str(source)!r}")
     with translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _copied(source, path) as (copy, part):
+    with _copied(source, path, _NO_BACKUP) as (copy, part):
         _refuse_broken(copy, source, "name another back-up")
         renew_identity(copy)
         copy.close()
@@ -109,15 +135,20 @@ def restore(source: Path, path: Path) -> Path | None:
 
 
 @contextlib.contextmanager
-def _copied(source: Path, target: Path) -> Iterator[tuple[sqlite3.Connection, Path]]:
-    """Copy a journal to a file beside ``target``; yield it open, with its name."""
+def _copied(
+    source: Path, target: Path, advice: str = ""
+) -> Iterator[tuple[sqlite3.Connection, Path]]:
+    """Copy a journal to a file beside ``target``; yield it open, with its name.
+
+    ``advice`` is what to do when ``source`` cannot be read.
+    """
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with translated(target):
             os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             copy = connect(part)
         with contextlib.closing(copy):
-            with translated(source):
+            with translated(source, advice):
                 original = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
                 with contextlib.closing(original):
                     original.backup(copy)
@@ -130,7 +161,10 @@ def _copied(source: Path, target: Path) -> Iterator[tuple[sqlite3.Connection, Pa
 
 def _refuse_broken(copy: sqlite3.Connection, source: Path, advice: str) -> None:
     with translated(source):
-        found = problems(copy) if check_version(copy, source) else ("it is empty",)
+        found: tuple[str, ...] = ("it is empty",)
+        if check_version(copy, source):
+            migrate(copy, source)
+            found = problems(copy)
     if found:
         raise StoreUnavailable(
             f"the journal {str(source)!r} is not sound ({found[0]}; {len(found)} in all); {advice}"
@@ -167,6 +201,37 @@ def _set_aside(path: Path) -> Path | None:
     return kept
 
 
+def export_file(journal: Journal, target: Path, *, replace: bool = False) -> int:
+    """Export to the file ``target`` as ``export`` does; return how many lines there are.
+
+    The file gets its name when it is whole. What is no file, such as a pipe, is written to.
+
+    Raises:
+        UsageError: ``target`` exists and ``replace`` does not say so, or its folder does not.
+        StoreUnavailable: it cannot be written.
+    """
+    is_device = target.exists() and not target.is_file()
+    _check_target(journal, target, replace or is_device)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        if is_device:
+            with target.open("wb") as stream:
+                return export(journal, stream)
+        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(file, "wb") as stream:
+            count = export(journal, stream)
+        part.replace(target)
+        return count
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the export to {str(target)!r} is not complete ({error.strerror}); free some space "
+            "there, or name another file"
+        ) from error
+    finally:
+        if not is_device:
+            part.unlink(missing_ok=True)
+
+
 def export(journal: Journal, stream: BinaryIO) -> int:
     """Write every operation to ``stream`` as one JSON line; return how many there were.
 
@@ -192,26 +257,88 @@ def _exported(journal: Journal) -> Iterator[bytes]:
             yield entry.operation().model_dump_json(exclude_defaults=True).encode()
 
 
-def import_(journal: Journal, stream: BinaryIO) -> Imported:
+def import_(
+    journal: Journal, stream: BinaryIO, tell: Callable[[int], None] = lambda _: None
+) -> Imported:
     """Append what ``stream`` says, line by line: operations as exported, or bare items.
 
-    What is there already is not repeated, so an import that was cut short is simply run again.
-    Memory use does not grow with the stream.
+    Lines that hold what looks like a secret are left out. What is there already is not repeated, so
+    an import that was cut short is simply run again. Memory use does not grow with the stream.
+    ``tell`` is called with the number of bytes read so far.
 
     Raises:
         UsageError: a line is bad; the message names it and says why. Lines before it may be in
             already.
     """
-    lines = added = 0
-    batch: list[_Line] = []
-    for number, line in enumerate(_lines(stream), start=1):
-        if line.strip():
-            batch.append(_parsed(line, number))
-            lines += 1
-        if len(batch) == _BATCH:
-            added += _append_all(journal, batch)
-            batch = []
-    return Imported(lines=lines, added=added + _append_all(journal, batch))
+    importer = _Importer(journal)
+    read = 0
+    with journal.in_bulk():
+        for number, line in enumerate(_lines(stream), start=1):
+            read += len(line)
+            if line.strip():
+                importer.take(line, number)
+            if importer.is_full:
+                importer.append()
+                tell(read)
+        importer.append()
+    return importer.done()
+
+
+class _Importer:
+    """Lines on their way into the journal, a batch at a time."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._batch: list[_Line] = []
+        self._lines = self._added = 0
+        self._secrets: list[int] = []
+        self._unknown: list[int] = []
+        self._refused: set[str] = set()  # ids of items that some line with a secret is about
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._batch) == _BATCH
+
+    def take(self, line: bytes, number: int) -> None:
+        self._lines += 1
+        one = _parsed(line, number)
+        if one.is_secret:
+            self._secrets.append(number)
+            self._refused |= one.ids()
+        else:
+            self._batch.append(one)
+
+    def append(self) -> None:
+        """Append what is not there yet in one transaction."""
+        with self._journal.write() as connection:
+            before = self._journal.last()
+            for one in self._batch:
+                with _blamed(one.number):
+                    self._append(connection, one)
+            self._added += self._journal.last() - before
+        self._batch = []
+
+    def done(self) -> Imported:
+        return Imported(
+            lines=self._lines,
+            added=self._added,
+            secrets=tuple(self._secrets),
+            unknown=tuple(self._unknown),
+        )
+
+    def _append(self, connection: sqlite3.Connection, one: _Line) -> None:
+        if one.operation is None:
+            if isinstance(one.said, Item):
+                self._journal.put_item(one.said)
+        elif one.operation.op != "put" and self._is_of_refused(one.ids()):
+            self._unknown.append(one.number)
+        else:
+            _append(self._journal, connection, one.said, one.operation)
+
+    def _is_of_refused(self, ids: set[str]) -> bool:
+        """Say whether one of ``ids`` is not known since its text was left out."""
+        suspect = ids & self._refused
+        return bool(suspect) and len(self._journal.get(suspect)) < len(suspect)
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -227,12 +354,12 @@ def _parsed(line: bytes, number: int) -> _Line:
         if not isinstance(fields, dict):
             raise ValueError("it is no JSON object")
         if "op" not in fields:
-            return _Line(number, Item.model_validate(fields), None)
+            return _Line(number, Item.model_validate(fields), None, holds_secret(fields))
         operation = Operation.model_validate(fields)
         said = _PAYLOADS[operation.op].model_validate(operation.payload)
         if isinstance(said, Item) and operation.id != said.id and said.text != PURGED:
             raise ValueError(f"the id {operation.id!r} is not that of what was said ({said.id})")
-        return _Line(number, said, operation)
+        return _Line(number, said, operation, holds_secret(operation.payload))
 
 
 @contextlib.contextmanager
@@ -251,19 +378,6 @@ def _blamed(number: int) -> Iterator[None]:
         ) from error
 
 
-def _append_all(journal: Journal, batch: list[_Line]) -> int:
-    """Append what is not there yet in one transaction; return how much that was."""
-    with journal.write() as connection:
-        before = journal.last()
-        for number, said, operation in batch:
-            with _blamed(number):
-                if operation is not None:
-                    _append(journal, connection, said, operation)
-                elif isinstance(said, Item):
-                    journal.put_item(said)
-        return journal.last() - before
-
-
 def _append(
     journal: Journal, connection: sqlite3.Connection, said: Record, operation: Operation
 ) -> None:
@@ -275,7 +389,8 @@ def _append(
     ).fetchone()
     if known:
         return
-    for id in {operation.id, operation.other} - {""} if operation.op != "put" else ():
-        journal.known(id)
+    if operation.op != "put":
+        for id in filter(None, (operation.id, operation.other)):
+            journal.known(id)
     item = said if isinstance(said, Item) else None
     journal.append(operation.op, operation.id, operation.other, payload, item=item, at=at)

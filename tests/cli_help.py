@@ -15,6 +15,10 @@ COMMANDS = [
     *(["mcp-local-llm", name] for name in ("bench", "demo", "doctor")),
     *(["mcp-local-llm", "model", name] for name in ("start", "stop", "status", "download")),
     *(["mcp-local-llm", name] for name in ("remember", "recall", "index", "memory")),
+    ["mcp-local-llm", "context-window"],
+    *(["mcp-local-llm", name] for name in ("protect", "unprotect", "contracts")),
+    *(["mcp-local-llm", name] for name in ("check", "approve")),
+    ["mcp-local-llm", "detect"],
     *(["mcp-local-llm", "embedded", name] for name in ("train", "eval")),
 ]  # fmt: skip
 

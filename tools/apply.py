@@ -9,24 +9,30 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mcp_local_llm import StoreUnavailable, UsageError
 from tools import gitfiles
 from tools.gitfiles import EXECUTABLE, LINK, SUBMODULE, Change, Entry, shown
+from tools.preserve.file import read_contracts
+from tools.preserve.guard import Guard, lifting_commands, told
 from tools.repository import Repo
 
 
-async def apply(repo_root: Path, run_id: str) -> tuple[str, ...]:
+async def apply(
+    repo_root: Path, run_id: str, *, lifted: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """Write the run's changes into the user's working tree; return the paths written.
 
     Every touched file must be as it was when the run began, or already as the run left it; so a
     second call writes nothing, and a call after a crash completes the first. The index and HEAD
-    stay as they are.
+    stay as they are. The change must break no contract, neither of those of when the run began nor
+    of the contract file as it is now; those in ``lifted`` are left out.
 
     Raises:
-        UsageError: there is no such run, or files have changed since: it names them, and nothing
-            was written.
+        UsageError: there is no such run, files have changed since, or a contract forbids it: it
+            names them, and nothing was written.
     """
     repo = await Repo.open(repo_root)
     refs = f"refs/local-llm/{run_id}"
@@ -34,6 +40,7 @@ async def apply(repo_root: Path, run_id: str) -> tuple[str, ...]:
     final = await repo.resolve(f"{refs}/final") or await repo.resolve(f"{refs}/tip")
     if base is None or final is None:
         raise UsageError(f"There is no run {run_id!r} in {str(repo.root)!r} to apply.")
+    await _require_allowed(repo, run_id, base, final, lifted)
     changes = [c for c in await repo.changes(base, final) if not _is_submodule(c)]
     current = await _on_disk(repo, [change.path for change in changes])
     newer = [c.path for c in changes if current.get(c.path) not in (c.old, c.new)]
@@ -49,6 +56,18 @@ async def apply(repo_root: Path, run_id: str) -> tuple[str, ...]:
             "changed; mend that and apply again."
         ) from error
     return tuple(shown(change.path) for change in todo)
+
+
+async def _require_allowed(
+    repo: Repo, run_id: str, base: str, final: str, lifted: frozenset[str]
+) -> None:
+    present = await asyncio.to_thread(read_contracts, repo.root)
+    guard = await Guard.open(repo, base, extra=present)
+    if broken := await replace(guard, lifted=lifted).broken_by(final):
+        raise UsageError(
+            f"Run {run_id!r} was not applied, as it breaks contracts: {told(broken)} To allow it: "
+            f"{' and '.join(lifting_commands([each.contract for each in broken], run_id))}"
+        )
 
 
 def _is_submodule(change: Change) -> bool:

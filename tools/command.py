@@ -12,6 +12,7 @@ from typing import Final
 from mcp_local_llm import ToolRetry
 from tools import interpreter, process
 from tools.context import ToolContext
+from tools.preserve.guard import BreaksContract
 from tools.process import Finished
 from tools.sandbox import CommandPolicy, Kind, Wrapped, wrap
 from tools.wire import ToolCall
@@ -29,9 +30,14 @@ async def cmd_run(call: ToolCall, context: ToolContext) -> str:
     Raises:
         ToolRetry: the line cannot be split, is empty, uses the shell, or names no program.
         ToolDenied: no sandbox works here and the configuration does not allow going without.
+        BreaksContract: it changed what must not change; those files are as before again.
     """
     argv = _split(call.args.get("argv") or call.args.get("command") or "")
+    guard = context.guard
+    before = await guard.repo.snapshot() if guard else ""
     finished, kind = await run_confined(argv, context.workspace, context.command)
+    if guard and (broken := await guard.put_back(before)):
+        raise BreaksContract(broken, f"The command {argv[0]!r} ran, and these files were put back")
     return _told(finished, kind)
 
 

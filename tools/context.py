@@ -15,6 +15,7 @@ from tools.wire import ToolCall
 
 if TYPE_CHECKING:
     from tools.edits import Edit
+    from tools.preserve.guard import Guard
     from tools.sandbox import CommandPolicy
 
 
@@ -22,7 +23,8 @@ class ToolResult(Record):
     """What one call gave back, as the model will read it.
 
     ``terminal`` says that the same goal will never be allowed: adapt, don't retry. ``changed``
-    names the files the call created, changed or deleted, relative to the workspace.
+    names the files the call created, changed or deleted, relative to the workspace. ``contracts``
+    are the ids of those that refused it.
     """
 
     call: str
@@ -30,17 +32,22 @@ class ToolResult(Record):
     text: str
     terminal: bool = False
     changed: tuple[str, ...] = ()
+    contracts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """The workspace a message's calls act on, and what they may use."""
+    """The workspace a message's calls act on, and what they may use.
+
+    ``guard`` knows what must not change; without one, in a tool's own tests, everything may.
+    """
 
     jail: Jail
     workspace: Path
     command: CommandPolicy
     memory: Memory | None = None
     at_hand: RuntimeContext = NOTHING_AT_HAND
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -65,16 +66,39 @@ def apply_edits(jail: Jail, edits: Sequence[Edit]) -> tuple[FileChange, ...]:
     encoding; :class:`ToolDenied` for paths outside; :class:`StoreUnavailable` for a full or
     read-only disk.
     """
-    drafts = _drafted(jail, edits)
-    outputs = [(draft, draft.finish()) for draft in drafts]
-    with Transaction(jail) as transaction:
-        for draft, data in outputs:
-            if data is None:
-                transaction.delete(draft.path, draft.seen)
-            else:
-                transaction.write(draft.path, data, draft.seen)
-        transaction.commit()
-    return tuple(_change_of(draft) for draft in drafts)
+    return draft_edits(jail, edits).write()
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """The files as edits would leave them; nothing is written yet."""
+
+    jail: Jail
+    outputs: tuple[tuple[Draft, bytes | None], ...]
+
+    @property
+    def contents(self) -> dict[str, bytes | None]:
+        """The new bytes by path; None for a file that is to be gone."""
+        return {draft.path: data for draft, data in self.outputs}
+
+    def write(self) -> tuple[FileChange, ...]:
+        """Put all of it on disk or nothing, and say what changed; raises as ``apply_edits``."""
+        with Transaction(self.jail) as transaction:
+            for draft, data in self.outputs:
+                if data is None:
+                    transaction.delete(draft.path, draft.seen)
+                else:
+                    transaction.write(draft.path, data, draft.seen)
+            transaction.commit()
+        return tuple(_change_of(draft) for draft, _ in self.outputs)
+
+
+def draft_edits(jail: Jail, edits: Sequence[Edit]) -> Drafted:
+    """Return what ``edits`` make of their files, for a look before it is written.
+
+    Raises what ``apply_edits`` raises but for a full or read-only disk.
+    """
+    return Drafted(jail, tuple((draft, draft.finish()) for draft in _drafted(jail, edits)))
 
 
 def _drafted(jail: Jail, edits: Sequence[Edit]) -> list[Draft]:

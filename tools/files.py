@@ -11,8 +11,8 @@ from typing import Final
 from mcp_local_llm import ToolRetry
 from tools.arguments import attributes, body_of, no_body
 from tools.context import ToolContext
-from tools.edits import Edit, FileChange, apply_edits
-from tools.jail import Jail
+from tools.edits import Edit, FileChange, draft_edits
+from tools.preserve.guard import BreaksContract
 from tools.textfile import MAX_BYTES, decode, split_lines
 from tools.tree import visible_files
 from tools.wire import ToolCall
@@ -110,14 +110,16 @@ def plan_delete(call: ToolCall) -> Edit:
 async def edit_files(edits: Sequence[Edit], context: ToolContext) -> tuple[FileChange, ...]:
     """Apply ``edits`` together and return, for each edit, what became of its file.
 
-    Works away from the event loop; raises what :func:`apply_edits` raises.
+    Works away from the event loop; raises what :func:`apply_edits` raises, and
+    :class:`BreaksContract` when they would change what must not change: nothing is written then.
     """
-    return await asyncio.to_thread(_edit_files, tuple(edits), context.jail)
-
-
-def _edit_files(edits: tuple[Edit, ...], jail: Jail) -> tuple[FileChange, ...]:
-    by_path = {jail.root / change.path: change for change in apply_edits(jail, edits)}
-    return tuple(by_path[jail.resolve(edit.path)] for edit in edits)
+    jail = context.jail
+    drafted = await asyncio.to_thread(draft_edits, jail, tuple(edits))
+    if context.guard and (broken := await context.guard.of_writes(drafted.contents)):
+        raise BreaksContract(broken)
+    changes = await asyncio.to_thread(drafted.write)
+    by_path = {jail.root / change.path: change for change in changes}
+    return tuple([by_path[await asyncio.to_thread(jail.resolve, edit.path)] for edit in edits])
 
 
 def told(change: FileChange) -> str:

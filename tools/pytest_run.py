@@ -20,6 +20,7 @@ from mcp_local_llm import ToolRetry, Unavailable
 from memory.records import Record
 from tools import interpreter, process
 from tools.command import import_roots, run_confined
+from tools.preserve.guard import Guard, told
 from tools.process import Finished
 from tools.sandbox import CommandPolicy
 
@@ -67,10 +68,12 @@ async def run_tests(
     changed_modules: Sequence[str] = (),
     *,
     extra_args: Sequence[str] = (),
+    guard: Guard | None = None,
 ) -> TestReport:
     """Run pytest on ``paths`` (all tests when empty) in ``workspace``.
 
-    ``changed_modules`` are the changed Python files, relative to the workspace.
+    ``changed_modules`` are the changed Python files, relative to the workspace. Tests that change
+    what ``guard`` knows to be protected have failed, and those files are as before again.
 
     Raises:
         Unavailable: the interpreter does not run or has no pytest.
@@ -85,8 +88,21 @@ async def run_tests(
         env = await asyncio.to_thread(_prepare, workspace, scratch, changed_modules)
         argv = [str(policy.python), "-m", "pytest", "-p", _PLUGIN, "--color=no", "--tb=short"]
         argv += ["-o", f"cache_dir={scratch / 'cache'}", *extra_args, *paths]
+        before = await guard.repo.snapshot() if guard else ""
         finished, kind = await run_confined(argv, workspace, policy, extra_env=env, scratch=scratch)
-        return await asyncio.to_thread(_report, finished, kind, scratch, workspace)
+        report = await asyncio.to_thread(_report, finished, kind, scratch, workspace)
+    broken = await guard.put_back(before) if guard else ()
+    if not broken:
+        return report
+    line = f"the tests changed what they must not: {told(broken)}"
+    failures = (line[:_LINE_CHARS], *report.failures)
+    return report.model_copy(
+        update={
+            "failures": failures,
+            "errors": report.errors + 1,
+            "exit_code": report.exit_code or 1,
+        }
+    )
 
 
 async def _require_pytest(python: Path) -> None:

@@ -22,6 +22,7 @@ from tools.files import (
     told,
 )
 from tools.gitrepo import git_branch, git_commit, git_diff, git_merge, git_status
+from tools.preserve.guard import BreaksContract
 from tools.search import search_code, search_text
 from tools.wire import ToolCall
 
@@ -189,8 +190,13 @@ def _tool(call: ToolCall, allowed: frozenset[str]) -> Tool:
 
 
 def _fault(call: ToolCall, error: ToolFault) -> ToolResult:
-    terminal = isinstance(error, ToolDenied)
-    return ToolResult(call=call.name, ok=False, text=str(error), terminal=terminal)
+    return ToolResult(
+        call=call.name,
+        ok=False,
+        text=str(error),
+        terminal=isinstance(error, ToolDenied),
+        contracts=error.contracts if isinstance(error, BreaksContract) else (),
+    )
 
 
 async def _run_one(call: ToolCall, context: ToolContext, allowed: frozenset[str]) -> ToolResult:

@@ -54,7 +54,7 @@ async def search_text(call: ToolCall, context: ToolContext) -> str:
     rel = args["path"] or "."
     files, whole = await asyncio.to_thread(_gathered, context.jail, rel)
     if args["regex"].lower() in _YES:
-        hits = await _regex_hits(args["pattern"], files, context)
+        hits = await regex_hits(args["pattern"], files, context.workspace)
     else:
         hits = await asyncio.to_thread(_plain_hits, args["pattern"], files)
     shown = [f"{path}:{number}: {line.strip()[:200]}" for path, number, line in hits[:MAX_HITS]]
@@ -85,7 +85,12 @@ def _plain_hits(pattern: str, files: list[_Lines]) -> list[_Hit]:
     return list(islice(found, MAX_HITS + 1))
 
 
-async def _regex_hits(pattern: str, files: list[_Lines], context: ToolContext) -> list[_Hit]:
+async def regex_hits(pattern: str, files: list[_Lines], folder: Path) -> list[_Hit]:
+    """Return (path, number, line) of the first lines that match, at most one more than 60.
+
+    ``files`` are paths with their lines. Raises :class:`ToolRetry` for a pattern that is wrong or
+    does not come to an end; it is matched by a child process in ``folder``.
+    """
     try:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
@@ -96,7 +101,7 @@ async def _regex_hits(pattern: str, files: list[_Lines], context: ToolContext) -
     request = json.dumps({"pattern": pattern, "limit": MAX_HITS, "files": files})
     done = await process.run(
         [sys.executable, "-I", "-S", "-X", "utf8", str(_CHILD)],
-        cwd=context.workspace,
+        cwd=folder,
         timeout_s=_LIMIT_S,
         output_cap_bytes=4 * (MAX_HITS + 2) * (_MAX_LINE + 100) * 6,
         stdin=request.encode(),

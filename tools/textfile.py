@@ -37,14 +37,14 @@ class Text:
     mark: bytes = b""
 
 
-def decode(data: bytes, path: str) -> Text:
+def decode(data: bytes, path: str, *, limit: int = MAX_BYTES) -> Text:
     """Return the text of ``data``.
 
-    Raises :class:`ToolRetry` for more than 2 MB, binary content and unknown encodings.
+    Raises :class:`ToolRetry` for more bytes than ``limit``, binary content and unknown encodings.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > limit:
         raise ToolRetry(
-            f"{path!r} is larger than {MAX_BYTES // 1_000_000} MB, which is too large for this "
+            f"{path!r} is larger than {limit // 1_000_000} MB, which is too large for this "
             "tool; "
             "find the lines with search.text and change them with a command."
         )

@@ -27,12 +27,16 @@ import contextlib
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import LocalLLMError, UsageError
 from tools.apply import apply as apply  # the third thing that becomes of a run
+from tools.preserve.check import Violation
+from tools.preserve.contracts import CONTRACT_FILE
+from tools.preserve.file import read_contracts
+from tools.preserve.guard import BreaksContract, Guard
 from tools.repository import Repo
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}")
@@ -68,6 +72,21 @@ class RunTree:
         await self.repo.out("update-ref", ref(self.run_id, "tip"), made)
         return made
 
+    async def commit_within(
+        self, guard: Guard, since: str, message: str
+    ) -> tuple[str, tuple[Violation, ...]]:
+        """Commit what was done since the commit ``since``, but for what breaks a contract.
+
+        Returns the commit, and what broke which contract: those files are as in ``since`` again.
+        """
+        undone = await guard.put_back(since)
+        made = await self.commit(message)
+        left = await guard.broken_by(made)
+        if left:  # it was changed while it was looked at: nothing of it is kept
+            await self.reset_to(since)
+            made = since
+        return made, (*undone, *left)
+
     async def diff(self) -> str:
         """Return what the run changed so far, committed or not, as a diff of the repository."""
         return await self.tree.diff(self.base, await self.tree.snapshot())
@@ -84,7 +103,19 @@ class RunTree:
         await self.tree.put_on_disk(await self.tree.changes(await self.tree.snapshot(), sha))
         await self.tree.move_head(sha, head or sha, mark=ref(self.run_id, "tip"))
 
-    async def deliver(self, message: str = "") -> str:
+    async def guard(self) -> Guard:
+        """Return what the run must not break: the contracts of its base.
+
+        A contract file that git does not hold counts as well, as it lies in the user's folder.
+        Raises ``UsageError`` when that can't be read.
+        """
+        inside = self.workspace.relative_to(self.tree.root).as_posix()
+        guard = await Guard.open(self.tree, self.base, prefix="" if inside == "." else inside + "/")
+        if CONTRACT_FILE in guard.entries:
+            return guard
+        return replace(guard, extra=await asyncio.to_thread(read_contracts, self.repo.root))
+
+    async def deliver(self, message: str = "", guard: Guard | None = None) -> str:
         """Make the branch ``local-llm/<run-id>`` and return its name.
 
         It holds one commit with the run's changes. Its parent is the user's HEAD of when the run
@@ -95,6 +126,8 @@ class RunTree:
         Raises:
             LocalLLMError: the run changed nothing.
             UsageError: the branch was moved by the user, or is checked out.
+            BreaksContract: what would be delivered breaks a contract of ``guard``: there is no
+                branch then.
         """
         final = await self.commit(message or f"Run {self.run_id}")
         changes = await self.tree.changes(self.base, final)
@@ -105,12 +138,25 @@ class RunTree:
             raise UsageError(f"Run {self.run_id!r} was discarded. Start a new one.")
         paths = [change.path for change in changes]
         tree = await self.repo.added_tree(parent, paths, self.tree.root)
+        if guard is not None:
+            await self._require_whole(guard, final, parent, tree)
         delivered = await self._current_delivery(parent, tree)
         if delivered is None:
             text = message or f"local-llm: run {self.run_id}"
             delivered = await self.repo.commit_tree(tree, [parent], text)
         await self._publish(delivered, final)
         return self.branch
+
+    async def _require_whole(self, guard: Guard, final: str, parent: str, tree: str) -> None:
+        """Refuse a delivery that breaks a contract, as the run left it or as git would keep it.
+
+        The latter differs where filters apply, which the run may have changed.
+        """
+        kept = await Guard.open(self.repo, parent, extra=guard.extra)
+        kept = replace(kept, lifted=guard.lifted)
+        broken = (*await guard.broken_by(final), *await kept.broken_by(tree))
+        if broken:
+            raise BreaksContract(tuple(dict.fromkeys(broken)), "Not delivered")
 
     async def _current_delivery(self, parent: str, tree: str) -> str | None:
         """Return the earlier delivery if it is the same as this one."""

@@ -11,6 +11,7 @@ import pytest
 
 from agents.chat import Message
 from agents.crew import ROLES, seat
+from agents.levels import contracts_from
 from agents.loop import Limits, RoleOutcome, run_turns
 from agents.replies import load_replies
 from agents.reply import Plan
@@ -42,7 +43,11 @@ def workspace(tmp_path: Path) -> Path:
 
 
 async def play(
-    workspace: Path, role: str, replies: Sequence[str], limits: Limits | None = None
+    workspace: Path,
+    role: str,
+    replies: Sequence[str],
+    limits: Limits | None = None,
+    protected: tuple[PreservationTag, ...] = (),
 ) -> tuple[RoleOutcome, ScriptedModel]:
     context = ToolContext(
         jail=Jail(workspace), workspace=workspace, command=CommandPolicy(Path(sys.executable))
@@ -55,6 +60,7 @@ async def play(
         rules=(),
         plan=PLAN,
         existing=frozenset({"a.py", "tests/test_old.py"}),
+        contracts=contracts_from(protected),
     )
     return await run_turns(model, OPENING, place, limits or Limits()), model
 
@@ -63,8 +69,8 @@ def write(path: str, body: str, tags: str = TAGS) -> str:
     return f'<tool:fs.write path="{path}">\n{body}\n</tool>\n{tags}'
 
 
-def edit(body: str) -> str:
-    return f'<tool:fs.edit path="a.py" symbol="f">\n{body}\n</tool>\n{TAGS}'
+def edit(body: str, tags: str = TAGS) -> str:
+    return f'<tool:fs.edit path="a.py" symbol="f">\n{body}\n</tool>\n{tags}'
 
 
 def complaints(outcome: RoleOutcome) -> str:
@@ -75,7 +81,7 @@ async def test_a_good_reply_ends_the_turn_and_nothing_follows_it(workspace: Path
     outcome, _ = await play(workspace, "implementer", [edit("def f(x):\n    return x + 1")])
     assert (outcome.status, outcome.changed) == ("done", ("a.py",))
     assert [message.role for message in outcome.talk] == ["system", "user", "assistant"]
-    assert outcome.repaired is False
+    assert outcome.repairs == ()
     assert "x + 1" in (workspace / "a.py").read_text()
 
 
@@ -104,6 +110,33 @@ async def test_a_planner_owes_a_plan_with_a_new_test(workspace: Path) -> None:
     assert "'../test_f.py'" in said
 
 
+MODERATE = (PreservationTag(region="a.py", level=Level.MODERATE),)
+
+
+async def test_a_plan_weaker_than_its_contract_is_raised_and_counted(workspace: Path) -> None:
+    outcome, _ = await play(workspace, "planner", [PLAN_TEXT], protected=MODERATE)
+    assert outcome.plan is not None and outcome.plan.files == MODERATE
+    assert (outcome.tags.level, outcome.repairs) == (Level.MODERATE, ("level",))
+    right = PLAN_TEXT.replace("flexible", "moderate")
+    outcome, _ = await play(workspace, "planner", [right], protected=MODERATE)
+    assert outcome.repairs == ()
+    bare = PLAN_TEXT.replace("a.py flexible", "a.py")
+    assert (await play(workspace, "planner", [bare]))[0].repairs == ("level",)
+
+
+async def test_a_tester_is_held_to_the_contract_of_what_it_tests(workspace: Path) -> None:
+    reply = write("tests/test_f.py", "def test_f():\n    pass")
+    outcome, _ = await play(workspace, "tester", [reply], protected=MODERATE)
+    assert (outcome.tags.level, outcome.repairs) == (Level.MODERATE, ("level",))
+
+
+async def test_tags_with_something_to_repair_end_the_turn_all_the_same(workspace: Path) -> None:
+    odd = TAGS.replace("concept:list", "list")
+    outcome, _ = await play(workspace, "implementer", [edit("def f(x):\n    return 3", odd)])
+    assert (outcome.status, outcome.repairs) == ("done", ("marker",))
+    assert outcome.tags.marks == ("concept:list",)
+
+
 async def test_a_refusing_planner_owes_nothing(workspace: Path) -> None:
     refusal = f"<plan>\ngoal: g\nrefuse: a.py is strict\n</plan>\n{TAGS}"
     outcome, _ = await play(workspace, "planner", [refusal])
@@ -113,7 +146,8 @@ async def test_a_refusing_planner_owes_nothing(workspace: Path) -> None:
 
 async def test_missing_tags_are_repaired_when_there_is_nothing_left_to_do(workspace: Path) -> None:
     outcome, _ = await play(workspace, "refactorer", ["All is well."])
-    assert (outcome.status, outcome.repaired, outcome.tags.prompt) == ("done", True, "compact-1")
+    assert (outcome.status, outcome.repairs) == ("done", ("missing",))
+    assert outcome.tags.prompt == "compact-1"
 
 
 async def test_tags_inside_a_file_are_not_the_replys_tags(workspace: Path) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.reply import (
     Plan,
     Tags,
+    levelled_plan,
     parse_plan,
     parse_tags,
     render_plan,
     render_tags,
     repaired_tags,
 )
-from memory.records import Level, PreservationTag
+from memory.records import MAX_MARKERS, Level, PreservationTag, ReplyTags
 
 PLAN = Plan(
     goal="add total_above",
@@ -66,27 +68,62 @@ def test_tags_with_a_wrong_level_or_marker_are_not_valid() -> None:
     assert parse_tags('<tags level="strict" marks=""/>') is None
 
 
-def test_missing_tags_are_filled_in_and_said_to_be_repaired() -> None:
-    tags, repaired = repaired_tags("done", prompt_id="full-1", rules=("r1",))
-    assert (tags, repaired) == (Tags(prompt="full-1", rules=("r1",)), True)
+def test_missing_tags_are_filled_in_and_nothing_is_claimed_for_the_model() -> None:
+    tags, repairs = repaired_tags("done", prompt_id="full-1", rules=("r1",), required=Level.STRICT)
+    assert (tags, repairs) == (Tags(prompt="full-1", level=Level.STRICT), ("missing",))
+
+
+def test_a_tags_line_that_cannot_be_read_is_told_from_none() -> None:
+    assert repaired_tags("<tags prompt=1/>", prompt_id="full-1", rules=())[1] == ("invalid",)
 
 
 def test_a_claimed_rule_or_prompt_that_was_not_given_is_taken_out() -> None:
     said = '<tags prompt="gpt" rules="r1 r9" level="flexible" marks=""/>'
-    tags, repaired = repaired_tags(said, prompt_id="full-1", rules=("r1",))
-    assert (tags.prompt, tags.rules, repaired) == ("full-1", ("r1",), True)
+    tags, repairs = repaired_tags(said, prompt_id="full-1", rules=("r1",))
+    assert (tags.prompt, tags.rules, repairs) == ("full-1", ("r1",), ("prompt", "rule"))
+
+
+@pytest.mark.parametrize("level", ["flexible", "soft", ""])
+def test_a_level_weaker_than_the_contract_is_raised(level: str) -> None:
+    said = f'<tags prompt="full-1" level="{level}" marks=""/>'
+    tags, repairs = repaired_tags(said, prompt_id="full-1", rules=(), required=Level.MODERATE)
+    assert (tags.level, repairs) == (Level.MODERATE, ("level",))
+
+
+def test_a_level_stricter_than_the_contract_is_kept() -> None:
+    said = '<tags prompt="full-1" level="strict" marks=""/>'
+    tags, repairs = repaired_tags(said, prompt_id="full-1", rules=(), required=Level.MODERATE)
+    assert (tags.level, repairs) == (Level.STRICT, ())
+
+
+def test_markers_get_a_category_a_bound_and_no_doubles() -> None:
+    many = " ".join(f"pattern:p{number}" for number in range(30))
+    marks = f"list style:short :x A:b style:short {many}"
+    said = f'<tags prompt="full-1" level="flexible" marks="{marks}"/>'
+    tags, repairs = repaired_tags(said, prompt_id="full-1", rules=())
+    assert tags.marks[:3] == ("concept:list", "style:short", "pattern:p0")
+    assert (len(tags.marks), repairs) == (MAX_MARKERS, ("marker",))
+    assert parse_tags(said) is None
+    assert ReplyTags(markers=tags.marks).markers == tags.marks
 
 
 def test_honest_tags_are_kept_without_repair() -> None:
     said = '<tags prompt="full-1" level="flexible" marks="concept:list"/>'
-    assert repaired_tags(said, prompt_id="full-1", rules=())[1] is False
+    assert repaired_tags(said, prompt_id="full-1", rules=())[1] == ()
+
+
+def test_a_plan_has_to_say_a_level_for_each_file() -> None:
+    assert levelled_plan(render_plan(PLAN)) and levelled_plan("no plan at all")
+    assert not levelled_plan("<plan>\ngoal: g\nfile: a.py flexible\nFile: b.py\n</plan>")
 
 
 @given(st.text())
 def test_no_text_makes_the_readers_raise(text: str) -> None:
     parse_plan(f"<plan>\n{text}\n</plan>")
     parse_tags(f"<tags {text}/>")
-    repaired_tags(text, prompt_id="full-1", rules=())
+    tags, _ = repaired_tags(f"<tags {text}/>", prompt_id="full-1", rules=("r1",))
+    assert parse_tags(render_tags(tags)) == tags
+    levelled_plan(f"<plan>\nfile:{text}\n</plan>")
 
 
 @given(goal=words, steps=st.lists(words), test=words)

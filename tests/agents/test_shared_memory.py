@@ -283,3 +283,23 @@ async def test_no_command_loads_the_embedding_model(state_home: Path, tmp_path: 
     assert done.code == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
     assert "prices are net" in done.stdout
+
+
+async def test_what_holds_for_a_folder_is_recalled_for_tasks_whose_file_lies_there(
+    state_home: Path,
+) -> None:
+    with SharedMemory(state_home, "p") as memory:
+        memory.put(
+            Item(text="Totals are net", project="p", scope="src/api"),
+            Item(text="Never log totals", kind=Kind.PREFERENCE, project="p", scope="src/api"),
+            Item(text="Totals are exact", project="p"),
+        )
+
+        async def told(file: str) -> set[str]:
+            hits = await memory.recall("totals", at_hand=RuntimeContext(file=file))
+            return {hit.insight.text for hit in hits}
+
+        everything = {"Totals are net", "Never log totals", "Totals are exact"}
+        assert await told("src/api/views.py") == everything
+        assert await told("src/apix.py") == {"Totals are exact"}
+        assert await told("") == everything

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.lease import stop_resident
+from agents.memory_host import EMBEDDER_VARIABLE
 from graph.cli import main
 
 
@@ -119,6 +122,14 @@ def home(tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MCP_LOCAL_LLM_COMMAND__PYTHON", str(python))
     monkeypatch.setenv("MCP_LOCAL_LLM_COMMAND__ALLOW_UNSANDBOXED", "true")
     return folder
+
+
+@pytest.fixture
+def searched_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The state folder of a test that searches the memory, which starts the resident process."""
+    monkeypatch.setenv(EMBEDDER_VARIABLE, "hash")
+    yield home
+    asyncio.run(stop_resident(home))
 
 
 @pytest.fixture

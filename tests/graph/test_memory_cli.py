@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.lease import stop_resident
 from agents.memory_host import EMBEDDER_VARIABLE
 from graph import memory_admin, memory_cli
+from memory.journal import Journal
+from memory.layout import journal_path, memory_folder
 
 if TYPE_CHECKING:
-    from tests.graph.conftest import Ended, Run, Script
+    from tests.graph.conftest import Ended
 
 Call = Callable[..., "Ended"]
 
@@ -81,6 +81,11 @@ def test_what_is_remembered_is_recalled(call: Call, tmp_path: Path) -> None:
         (("remember", "x" * 1_000_001), "1,000,001 characters"),
         (("remember", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"), "looks like a secret"),
         (("remember", "x", "--kind", "zebra"), "invalid choice"),
+        (("remember", "x", "--confidence", "1.5"), "--confidence is 1.5"),
+        (("remember", "x", "--confidence", "nan"), "--confidence is nan"),
+        (("remember", "x", "--confidence", "very"), "invalid float value"),
+        (("remember", "x", "--scope", "/elsewhere"), "not in this project"),
+        (("recall", "x", "--scope", "../elsewhere"), "not in this project"),
         (("recall", " "), "query is empty"),
         (("recall", "x", "--limit", "0"), "--limit is 0"),
         (("remember", "x", "--kind", "code"), "invalid choice: 'code'"),
@@ -230,15 +235,71 @@ def test_a_damaged_journal_says_how_to_go_on(call: Call, state_home: Path) -> No
     assert (ended.code, "memory restore" in ended.err) == (3, True), ended.err
 
 
-def test_a_taught_rule_is_in_the_next_run_and_in_its_report(
-    run: Run, script: Script, call: Call, project: Path, home: Path, demo: Any
+def test_what_was_said_of_a_part_of_the_project_is_recalled_there(
+    call: Call, tmp_path: Path
 ) -> None:
-    script()
-    assert call("remember", "Always raise DomainError", "--global").code == 0
-    ended = run(demo.task, "--json")
-    assert ended.code == 0, ended.err
-    (rule,) = ended.result["recalled"]
-    assert (rule["text"], rule["why"]) == ("Always raise DomainError", "holds for every task")
-    report = Path(ended.result["report"]).read_text("utf-8")
-    assert "Always raise DomainError" in report and "holds for every task" in report
-    asyncio.run(stop_resident(home))
+    (tmp_path / "src" / "api").mkdir(parents=True)
+    taught(call, "Prices are in cents", "--scope", "./src//api/")
+    taught(call, "Prices are net")
+    everywhere = {"Prices are in cents", "Prices are net"}
+    assert set(recalled(call, "prices")) == everywhere
+    for _ in ("by words", "by the index"):
+        assert set(recalled(call, "prices", "--scope", "src/api/views.py")) == everywhere
+        assert recalled(call, "prices", "--scope", "src") == ["Prices are net"]
+        assert recalled(call, "prices", "--scope", ".") == ["Prices are net"]
+        assert call("memory", "rebuild").code == 0
+    assert "scope src/api" in call("recall", "prices", "--explain").out
+
+
+def test_a_doubt_is_shown_and_counts(call: Call) -> None:
+    taught(call, "Prices are in cents", "--confidence", "0.4")
+    assert "confidence 0.4" in call("recall", "prices", "--explain").out
+    assert call("memory", "rebuild").code == 0
+    (hit,) = call("recall", "prices", "--json").result["hits"]
+    assert (hit["item"]["confidence"], hit["why"]["boosts"]["doubt"]) == (0.4, -0.06)
+
+
+def test_an_import_tells_the_lines_with_secrets_and_takes_the_rest(
+    call: Call, tmp_path: Path
+) -> None:
+    lines = tmp_path / "lines.jsonl"
+    token = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
+    lines.write_text('{"text": "Prices are net"}\n' + f'{{"text": "use {token}"}}\n' * 12)
+    ended = call("memory", "import", str(lines))
+    assert (ended.code, "13 lines were read, 1 were new" in ended.out) == (1, True), ended.err
+    assert "12 of the lines (2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more)" in ended.err
+    assert recalled(call, "prices") == ["Prices are net"]
+
+
+def test_files_are_replaced_only_with_force(call: Call, tmp_path: Path) -> None:
+    taught(call, "Prices are in cents")
+    for command in ("export", "backup"):
+        file = tmp_path / command
+        file.write_text("mine")
+        refused = call("memory", command, str(file))
+        assert (refused.code, "--force" in refused.err) == (2, True), refused.err
+        assert file.read_text() == "mine"
+        assert call("memory", command, str(file), "--force").code == 0
+        assert file.stat().st_size > 100
+
+
+def test_a_file_that_is_no_backup_is_told_without_going_round_in_circles(
+    call: Call, tmp_path: Path
+) -> None:
+    file = tmp_path / "notes"
+    file.write_text("no database" * 1_000)
+    ended = call("memory", "restore", str(file))
+    assert (ended.code, "memory backup" in ended.err) == (3, True), ended.err
+    assert "memory restore" not in ended.err.removeprefix("mcp-local-llm memory")
+
+
+def test_history_tells_what_an_item_is_near_to(call: Call, state_home: Path) -> None:
+    one, other = taught(call, "Prices are in cents"), taught(call, "All prices are in cents")
+    with Journal(journal_path(memory_folder(state_home))) as journal:
+        journal.link(one, other)
+    assert "near: All prices are in cents" in call("memory", "history", one).out
+    assert "near: Prices are in cents" in call("memory", "history", other).out
+    call("memory", "forget", other)
+    shown = call("memory", "history", one, "--json").result["history"][1]
+    assert (shown["op"], shown["other_text"]) == ("link", None)
+    assert "near: (forgotten)" in call("memory", "history", one).out

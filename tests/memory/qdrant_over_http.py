@@ -18,6 +18,7 @@ from qdrant_client import QdrantClient, models
 _LISTED: TypeAdapter[models.PointsList] = TypeAdapter(models.PointsList)
 _CHOSEN: TypeAdapter[models.FilterSelector] = TypeAdapter(models.FilterSelector)
 _QUERY: TypeAdapter[models.QueryRequest] = TypeAdapter(models.QueryRequest)
+_QUERIES: TypeAdapter[models.QueryRequestBatch] = TypeAdapter(models.QueryRequestBatch)
 
 
 class Listener(HTTPServer):
@@ -58,19 +59,23 @@ class Listener(HTTPServer):
         if what == ("POST", "points", "count"):
             return engine.count(name)
         if what == ("POST", "points", "query"):
-            asked = _QUERY.validate_json(body)
             if self.ends_after_a_search:
                 self.key = "of somebody else"
-            return engine.query_points(
-                name,
-                asked.query,
-                using=asked.using,
-                query_filter=asked.filter,
-                limit=asked.limit or 10,
-                with_payload=asked.with_payload or False,
-            )
+            return self._found(name, _QUERY.validate_json(body))
+        if what == ("POST", "points", "query", "batch"):
+            return [self._found(name, asked) for asked in _QUERIES.validate_json(body).searches]
         assert what == ("PUT", "index"), what
         return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+
+    def _found(self, name: str, asked: models.QueryRequest) -> models.QueryResponse:
+        return self.engine.query_points(
+            name,
+            asked.query,
+            using=asked.using,
+            query_filter=asked.filter,
+            limit=asked.limit or 10,
+            with_payload=asked.with_payload or False,
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -82,8 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, {"status": {"error": f"wrong key {self.headers.get('api-key')}"}})
             return
         result = self.server.reply(self.command, self.path, body)
-        plain = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
-        self._send(200, {"result": plain, "status": "ok", "time": 0.0})
+        self._send(200, {"result": _plain(result), "status": "ok", "time": 0.0})
 
     do_GET = do_PUT = do_POST = _answer
 
@@ -97,6 +101,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _plain(result: Any) -> Any:
+    if isinstance(result, list):
+        return [_plain(one) for one in result]
+    return result.model_dump(mode="json") if isinstance(result, BaseModel) else result
 
 
 @contextmanager

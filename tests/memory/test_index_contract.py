@@ -129,6 +129,14 @@ def test_words_that_nothing_shares_find_nothing(index: Index) -> None:
     assert index.by_words(sparse_query(""), Where(), 5) == []
 
 
+def test_asking_for_several_at_once_finds_what_asking_one_by_one_does(index: Index) -> None:
+    index.upsert([point(f"i{n}", n % 4, project="pq"[n % 2]) for n in range(8)])
+    index.upsert([point("long", 0, window=window) for window in range(3)])
+    where = Where(project="p")
+    together = index.by_meanings(list(AXES[:3]), where, 5)
+    assert together == [index.by_meaning(axis, where, 5) for axis in AXES[:3]]
+
+
 def test_a_project_also_sees_what_holds_everywhere(index: Index) -> None:
     index.upsert([point("p", project="p"), point("q", project="q"), point("all", project="")])
     assert sorted(nearest(index, 0, Where(project="p"))) == ["all", "p"]
@@ -143,7 +151,9 @@ def test_a_project_also_sees_what_holds_everywhere(index: Index) -> None:
         (Where(kinds=(Kind.CODE, Kind.CORRECTION)), ["code", "correction"]),
         (Where(statuses=(Status.VALIDATED,)), ["correction"]),
         (Where(levels=(Level.STRICT,)), ["strict"]),
-        (Where(scope="src"), ["strict"]),
+        (Where(scope="src"), ["code", "correction", "strict"]),
+        (Where(scope="src/api/x.py"), ["code", "correction", "strict"]),
+        (Where(scope="srcs"), ["code", "correction"]),
         (Where(scope=""), ["code", "correction"]),
         (Where(since=datetime.fromtimestamp(20, UTC)), ["correction", "strict"]),
         (Where(until=datetime.fromtimestamp(20, UTC)), ["code", "correction"]),

@@ -22,6 +22,7 @@ from memory.journal import Journal
 from memory.layout import index_folder, journal_path
 from memory.owner import MemoryOwner
 from memory.records import Item, Kind, Where
+from memory.replay import content_hash
 from memory.retrieval import Query
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,12 @@ def texts(owner: MemoryOwner, folder: Path, query: str, **where: object) -> list
     ids = [found.id for found in owner.search(asked)]
     with Journal(journal_path(folder)) as journal:
         return [stored.item.text for stored in journal.get(ids).values()]
+
+
+def journal_windows(folder: Path, item: Item) -> int:
+    key = content_hash(item.text)
+    with Journal(journal_path(folder)) as journal:
+        return len(journal.vectors([key], HashEmbedder(64).name)[key])
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +171,22 @@ def test_a_long_text_is_found_by_its_end(folder: Path) -> None:
         owner.catch_up()
         assert owner.status().points > len(LESSONS) + 10
         assert texts(owner, folder, "zebra grass")[0].endswith("grass")
+
+
+def test_long_texts_do_not_keep_searches_waiting_and_are_indexed_in_the_end(folder: Path) -> None:
+    long = [Item(text=f"part {n}\n" + "a b c d e f g h\n" * 9_000) for n in range(2)]
+    with owned(folder) as owner, Journal(journal_path(folder)) as journal:
+        before = owner.status().points
+        journal.put(*long)
+        assert owner.step()
+        for _ in range(5):
+            assert texts(owner, folder, "invoices")[0] == LESSONS[2]
+        assert owner.status().pending == 2  # searches leave it to the steps in between
+        assert owner.step()
+    with owned(folder) as again:
+        assert again.status().pending == 0
+        windows = sum(journal_windows(folder, item) for item in long)
+        assert again.status().points - before == windows > 512
 
 
 def test_a_clock_that_goes_backwards_changes_no_order(tmp_path: Path) -> None:

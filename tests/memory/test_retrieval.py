@@ -9,7 +9,7 @@ import pytest
 from memory.embedder import HashEmbedder
 from memory.index import Dense, Point
 from memory.journal import Journal
-from memory.records import Item, Kind, Provenance, Status, Where
+from memory.records import DocumentClass, Item, Kind, Provenance, Status, Where
 from memory.retrieval import Found, Query, fuse, retrieve
 from memory.router import QueryClass, RuntimeContext
 from memory.server_index import ServerIndex
@@ -119,6 +119,16 @@ def test_filters_narrow_what_is_found(shelf: Shelf) -> None:
     assert shelf.texts("tests", where=only) == ["tests may be slow"]
 
 
+def test_a_question_may_be_about_one_class_of_texts(shelf: Shelf) -> None:
+    prose = [note(f"The total of cart {number} is in cents") for number in range(40)]
+    code = note("def total(cart):\n    return sum(cart)", kind=Kind.DOCUMENT, key="a.md")
+    log = note("ValueError: total of the cart\nTraceback (most recent call last):")
+    shelf.put(*prose, code, log)
+    about = [shelf.texts("total of the cart", where=Where(about=one)) for one in DocumentClass]
+    assert about[:2] == [[code.text], [log.text]]
+    assert set(about[2]) <= {one.text for one in prose}
+
+
 def test_rejected_items_are_found_only_when_asked_for(shelf: Shelf) -> None:
     shelf.put(note("use global state", status=Status.REJECTED), note("avoid global state"))
     assert shelf.texts("global state") == ["avoid global state"]
@@ -203,19 +213,6 @@ def test_the_profile_that_is_named_is_used(shelf: Shelf) -> None:
     (found,) = shelf.ask("layer", profile=QueryClass.ARCHITECTURE)
     assert found.why.kind < 1
     assert "for architecture" in found.why.line()
-
-
-def test_what_tells_of_a_failure_is_preferred_when_debugging(shelf: Shelf) -> None:
-    trace = 'Traceback (most recent call last):\n  File "cart.py", line 3\nKeyError: total'
-    shelf.put(note(trace, kind=Kind.DOCUMENT), note("the total of a cart"))
-    shelf.put(note("raise KeyError", kind=Kind.CODE))
-
-    def boosted(profile: QueryClass) -> list[str]:
-        found = shelf.ask("KeyError total", profile=profile)
-        return [one.id for one in found if "about runtime" in one.why.boosts]
-
-    assert boosted(QueryClass.DEBUGGING) == [note(trace, kind=Kind.DOCUMENT).id]
-    assert boosted(QueryClass.GENERAL) == []
 
 
 @pytest.mark.parametrize(

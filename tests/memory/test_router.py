@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from memory.records import DocumentClass
 from memory.router import (
     PROFILES,
-    DocumentClass,
     QueryClass,
     RuntimeContext,
     classify,

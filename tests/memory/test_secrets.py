@@ -2,12 +2,14 @@
 
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from memory.secrets import find_secrets, redacted
+from memory.secrets import find_secrets, holds_secret, redacted
 
 # Joined here, so that this file holds none. All are made up.
+RANDOM = "q8Zr2Lw0" + "Xk5Vt7Bn"
 FOUND = [
     ("private key", "-----BEGIN RSA PRIVATE" + " KEY-----\nMIIabc\n-----END RSA PRIVATE KEY-----"),
     ("AWS access key", "AKIA" + "QWERTYUIOP123456"),
@@ -63,3 +65,19 @@ def test_the_standard_library_holds_no_secret() -> None:
 def test_two_secrets_are_both_removed() -> None:
     one, two = FOUND[1][1], FOUND[2][1]
     assert redacted(f"{one} and {two}") == "[AWS access key removed] and [GitHub token removed]"
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [
+        ({"a": ["b", {"password": RANDOM}]}, True),
+        ({"tokens": [RANDOM]}, True),
+        ({"a": RANDOM}, False),
+        ({"text": f"token: {RANDOM}"}, True),
+        ({"text": f"token={RANDOM}"}, True),
+        ({"password": "see the vault, 3rd shelf"}, False),
+        ({"password": None, "n": 1, "deep": [[]]}, False),
+    ],
+)
+def test_secrets_are_found_in_fields_by_what_these_are_called(value: Any, holds: bool) -> None:
+    assert holds_secret(value) is holds

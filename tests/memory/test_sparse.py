@@ -62,6 +62,21 @@ def test_a_query_counts_each_word_once() -> None:
     assert sparse_query("cat").indices == (zlib.crc32(b"cat"),)
 
 
+@pytest.mark.parametrize(
+    ("asked", "same"),
+    [
+        ("Return the size of a file", "return size file"),
+        ("is_valid for you", "is_valid"),  # a name keeps its parts
+        ("what is it?", None),
+    ],
+)
+def test_function_words_are_asked_for_only_when_there_is_nothing_else(
+    asked: str, same: str | None
+) -> None:
+    meant = set(sparse(same or asked).indices)
+    assert set(sparse_query(asked).indices) == meant != set()
+
+
 @given(st.text())
 def test_any_text_has_weights_that_an_engine_takes(text: str) -> None:
     for weighed in (sparse(text), sparse_query(text)):

@@ -41,7 +41,8 @@ def test_what_is_put_is_there_until_it_is_deleted(store: JournalStore, journal: 
     store.delete(HERE, "tea")
     store.delete(HERE, "never")
     assert store.get(HERE, "tea") is None
-    (item,) = journal.get([Item(text="x", project="p", scope="users.ann", key="tea").id]).values()
+    key = '["users", "ann", "tea"]'
+    (item,) = journal.get([Item(text="x", project="p", key=key).id]).values()
     assert [step.op for step in journal.history(item.id)] == ["put", "put", "forget"]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import sqlite3
 import stat
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ import pytest
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.journal import Journal
 from memory.records import Item, Kind, Status
-from memory.transfer import backup, export, import_, restore
+from memory.transfer import backup, export, export_file, import_, restore
 
 A, B, C = (Item(text=f"the parser reads {what}") for what in ("dates", "times", "names"))
 
@@ -96,7 +98,7 @@ def ruin(file: Path) -> None:
     [
         (ruin, "not sound"),
         (lambda file: file.write_bytes(b""), "not sound .it is empty"),
-        (lambda file: file.write_text("text" * 2000), "damaged"),
+        (lambda file: file.write_text("text" * 2000), "not a database.*memory backup. wrote"),
         (Path.unlink, "no back-up"),
     ],
 )
@@ -220,3 +222,73 @@ def test_memory_use_does_not_grow_with_an_import(journal: Journal) -> None:
     assert done.added == 1500
     assert peak < 6_000_000  # the stream is 9 MB; a batch of 500 lines about 3
     assert journal.verify() == ()
+
+
+def test_lines_that_hold_a_secret_are_left_out_and_numbered(journal: Journal) -> None:
+    token = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
+    secret, other = Item(text=f"the token is {token}"), Item(text="new")
+    put = {"op": "put", "id": secret.id, "at": "2026-01-01T00:00:00Z"}
+    about = {"op": "forget", "id": secret.id, "at": "2026-01-02T00:00:00Z"}
+    lines = [
+        other.model_dump(mode="json"),
+        put | {"payload": secret.model_dump(mode="json")},
+        about | {"payload": {"reason": "no"}},
+        {"text": "see data", "data": {"deep": [{"password": "q8Zr2Lw0" + "Xk5Vt7Bn"}]}},
+        {"text": "see scope", "scope": token},
+        {"op": "forget", "id": A.id, "at": "2026-01-02T00:00:00Z", "payload": {"reason": token}},
+        {"text": "last", "data": {"password": "see the vault"}},
+    ]
+    done = import_(journal, io.BytesIO("\n".join(map(json.dumps, lines)).encode()))
+    assert (done.lines, done.added) == (7, 2)
+    assert (done.secrets, done.unknown) == ((2, 4, 5, 6), (3,))
+    assert {stored.item.text for stored in journal.live()} >= {"new", "last"}
+    assert token.encode() not in exported(journal) and journal.verify() == ()
+
+
+def test_ten_thousand_records_are_imported_with_progress(journal: Journal) -> None:
+    lines = [
+        json.dumps({"text": f"fact {n} of parseHTTPReply and cart_total"}) for n in range(10_000)
+    ]
+    text = "\n".join(lines).encode()
+    told: list[int] = []
+    assert import_(journal, io.BytesIO(text), told.append).added == 10_000
+    assert told == sorted(told) and told[-1] == len(text) and len(told) == 20
+
+
+def test_a_file_is_replaced_only_when_asked_and_never_the_memorys_own(
+    journal: Journal, tmp_path: Path
+) -> None:
+    for write in (backup, export_file):
+        target = tmp_path / write.__name__
+        target.write_text("mine")
+        with pytest.raises(UsageError, match=r"exists already.*--force"):
+            write(journal, target)
+        assert target.read_text() == "mine"
+        write(journal, target, replace=True)
+        assert target.stat().st_size > 1000 and stat.S_IMODE(target.stat().st_mode) == 0o600
+        with pytest.raises(UsageError, match="memory's own folder"):
+            write(journal, journal.path, replace=True)
+        with pytest.raises(UsageError, match="is a folder"):
+            write(journal, tmp_path, replace=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["backup", "export_file", "memory"]
+
+
+def test_a_backup_of_an_earlier_format_is_brought_up_to_date(
+    journal: Journal, tmp_path: Path
+) -> None:
+    target, path = tmp_path / "backup.sqlite", journal.path
+    backup(journal, target)
+    as_version_1(target)
+    journal.close()
+    restore(target, path)
+    with Journal(path) as restored:
+        assert [hit.item for hit in restored.find("reads times")] == [B.id]
+    assert contents(path) == contents(target)
+
+
+def as_version_1(path: Path) -> None:
+    """Make a journal what the first format was: words without their parts."""
+    with contextlib.closing(sqlite3.connect(path)) as old, old:
+        old.execute("DROP TABLE word")
+        old.execute("CREATE VIRTUAL TABLE word USING fts5 (text, tokenize = 'porter unicode61')")
+        old.execute("PRAGMA user_version = 1")

@@ -11,6 +11,7 @@ from training.embedded.curriculum import example_test
 from training.embedded.evaluation import (
     CrewRun,
     RunTask,
+    TagCount,
     TaskOutcome,
     evaluate,
     evaluate_task,
@@ -106,6 +107,21 @@ def test_the_wilson_interval_holds_the_share_and_is_never_empty() -> None:
 
 async def refuse(workspace: Path, wish: str) -> CrewRun:
     return CrewRun(status="refused", commit=None, reason="no")
+
+
+async def test_tags_are_counted_by_role_over_all_tasks() -> None:
+    async def speak(workspace: Path, wish: str) -> CrewRun:
+        tags = {"planner": TagCount(replies=2, written=1, valid=2)}
+        if not seen:
+            tags["tester"] = TagCount(replies=1, written=1, valid=1)
+        return CrewRun(status="refused", commit=None, tags=tags)
+
+    seen: list[TaskOutcome] = []
+    report = await evaluate(speak, seed=5, count=2, weights_bytes=1, on_outcome=seen.append)
+    assert list(report.tags) == ["planner", "tester"]
+    planner = report.tags["planner"]
+    assert (planner.written.right, planner.written.of, planner.valid.rate) == (2, 4, 1.0)
+    assert report.tags["tester"].written.of == 1
 
 
 async def test_several_tasks_run_at_a_time_and_are_reported_in_order() -> None:

@@ -19,6 +19,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, Final
 
+from pydantic import Field
+
 from agents.brief import module_name
 from mcp_local_llm import LocalLLMError, ModelUnavailable, StoreUnavailable, UsageError
 from memory.records import Record
@@ -37,12 +39,24 @@ _COMPOSED_EVERY: Final = 3
 _GIT: Final = ("git", "-c", "user.name=eval", "-c", "user.email=eval@localhost")
 
 
+class TagCount(Record):
+    """Replies of one role: all, those whose tags were valid as written, and valid in the end."""
+
+    replies: int = 0
+    written: int = 0
+    valid: int = 0
+
+
 class CrewRun(Record):
-    """What a crew did with a task; ``commit`` holds the delivered tree when there is one."""
+    """What a crew did with a task; ``commit`` holds the delivered tree when there is one.
+
+    ``tags`` counts its replies by role.
+    """
 
     status: str
     commit: str | None
     reason: str = ""
+    tags: dict[str, TagCount] = Field(default_factory=dict)
 
 
 # (repository, wish) -> how it went. ``ModelUnavailable`` ends the evaluation: nothing will work.
@@ -64,6 +78,7 @@ class TaskOutcome(Record):
     hidden_passed: bool = False
     reason: str = ""
     seconds: float = 0.0
+    tags: dict[str, TagCount] = Field(default_factory=dict)
 
     @property
     def delivered(self) -> bool:
@@ -93,11 +108,18 @@ def share(right: int, of: int) -> Share:
     )
 
 
+class TagShares(Record):
+    """How many of one role's replies had valid tags: as the model wrote them, and in the end."""
+
+    written: Share
+    valid: Share
+
+
 class EmbeddedReport(Record):
     """The evaluation's result, as ``--json`` prints it.
 
     ``resumed`` of the outcomes are from an earlier, interrupted evaluation; ``seconds`` is for the
-    others.
+    others. ``tags`` is by role.
     """
 
     seed: int
@@ -106,6 +128,7 @@ class EmbeddedReport(Record):
     add: Share
     fix: Share
     held_out_compositions: Share
+    tags: dict[str, TagShares]
     seconds: float
     resumed: int
     failures: tuple[TaskOutcome, ...]
@@ -190,6 +213,7 @@ async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOu
         status=crew.status,
         reason=crew.reason,
         seconds=round(time.monotonic() - began, 2),
+        tags=crew.tags,
         **checks,
     )
 
@@ -299,5 +323,19 @@ def _figures(outcomes: Sequence[TaskOutcome]) -> dict[str, Any]:
         "add": part(lambda outcome: outcome.kind == "add"),
         "fix": part(lambda outcome: outcome.kind == "fix"),
         "held_out_compositions": part(lambda outcome: outcome.composition_held_out),
+        "tags": _tag_shares(outcomes),
         "failures": tuple(outcome for outcome in outcomes if not outcome.delivered),
     }
+
+
+def _tag_shares(outcomes: Sequence[TaskOutcome]) -> dict[str, TagShares]:
+    """Return the tags' validity by role, in the order in which roles first speak."""
+    shares: dict[str, TagShares] = {}
+    for role in dict.fromkeys(role for outcome in outcomes for role in outcome.tags):
+        counts = [outcome.tags.get(role, TagCount()) for outcome in outcomes]
+        replies = sum(count.replies for count in counts)
+        shares[role] = TagShares(
+            written=share(sum(count.written for count in counts), replies),
+            valid=share(sum(count.valid for count in counts), replies),
+        )
+    return shares

@@ -1,0 +1,1 @@
+"""What a developer's turn says about the answer before it."""

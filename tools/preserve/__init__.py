@@ -1,0 +1,1 @@
+"""Preservation contracts: what agents must not change, and the one comparison that checks it."""

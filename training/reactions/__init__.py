@@ -1,0 +1,1 @@
+"""The classifier of reactions: its corpus, its trainer and its evaluation."""

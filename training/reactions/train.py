@@ -1,0 +1,139 @@
+"""Train the classifier of reactions: ``python -m training.reactions.train``.
+
+Logistic regressions, one per question, over the features of ``agents.capture``; one set of weights
+for words alone and one with MiniLM's vectors. The same corpus gives the same weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from agents.capture.detector import HEADS, WEIGHTS
+from agents.capture.features import FINGERPRINT, read_by_model, words_and_cues
+from agents.capture.parts import take_apart
+from mcp_local_llm import LocalLLMError
+from memory.embedder import Embedder
+from training.reactions.corpus import CORPUS, HOLDS, Turn, joined, read_turns
+
+Matrix = NDArray[np.float32]
+
+SEED: Final = 7
+_SETS: Final = HEADS[:4]
+_WITHIN: Final[dict[str, str]] = {  # a head that is asked only where another one holds
+    "rejection": "fix", "directive_fix": "fix", "defect_report": "fix", "preference": "fix",
+    "accepts": "approve", "go_ahead": "approve",
+}  # fmt: skip
+_STRENGTH: Final = 0.25  # inverse of the penalty on large weights
+_JOINED_WEIGHT: Final = 0.5
+# Where the line is drawn, in log-odds: what is rare is rather missed than invented.
+THRESHOLDS: Final[dict[str, dict[str, float]]] = {
+    "plain": {"fix": 0.0, "teach": -0.6, "approve": 0.1, "anger": -1.2},
+    "embedded": {"fix": 0.0, "teach": -0.5, "approve": -0.3, "anger": -1.0},
+}
+EMBEDDED_WIDTH: Final = 384
+EMBEDDED_SCALE: Final = 2.5
+
+
+def rows(turns: Sequence[Turn], embedder: Embedder | None) -> Matrix:
+    """Return the classifier's input for ``turns``, one row each."""
+    parts = [take_apart(turn.text) for turn in turns]
+    plain = np.stack([words_and_cues(p, t.previous) for p, t in zip(parts, turns, strict=True)])
+    if embedder is None:
+        return plain
+    vectors = embedder.embed([read_by_model(p) for p in parts])
+    return np.hstack([plain, vectors * EMBEDDED_SCALE])
+
+
+def fit(
+    turns: Sequence[Turn], pairs: Sequence[Turn], inputs: Matrix, joined_inputs: Matrix, part: str
+) -> tuple[Matrix, Matrix]:
+    """Return weights (heads, features) and biases learnt from ``turns`` and joined ``pairs``."""
+    from sklearn.linear_model import LogisticRegression
+
+    both = np.vstack([inputs, joined_inputs])
+    heavy = np.r_[np.ones(len(turns)), np.full(len(pairs), _JOINED_WEIGHT)]
+    weights, biases = [], []
+    for head in HEADS:
+        model: Any = LogisticRegression(C=_STRENGTH, max_iter=1000)
+        if head in _SETS:
+            wanted = np.array([HOLDS[head](turn) for turn in [*turns, *pairs]])
+            model.fit(both, wanted, sample_weight=heavy)
+        else:
+            within = HOLDS.get(_WITHIN.get(head, ""))
+            chosen = [i for i, turn in enumerate(turns) if within is None or within(turn)]
+            model.fit(inputs[chosen], np.array([HOLDS[head](turns[i]) for i in chosen]))
+        weights.append(model.coef_[0])
+        biases.append(model.intercept_[0] - THRESHOLDS[part].get(head, 0.0))
+    return np.stack(weights).astype(np.float32), np.array(biases, np.float32)
+
+
+def learn(turns: Sequence[Turn], embedder: Embedder | None) -> tuple[Matrix, Matrix]:
+    """Return weights and biases for ``turns``; the embedder's scale is part of the weights."""
+    pairs = joined(turns, SEED)
+    part = "plain" if embedder is None else "embedded"
+    weight, bias = fit(turns, pairs, rows(turns, embedder), rows(pairs, embedder), part)
+    if embedder is not None:
+        weight[:, -EMBEDDED_WIDTH:] *= EMBEDDED_SCALE
+    return weight, bias
+
+
+def train(corpus: Path, target: Path, embedder: Embedder, tell: Callable[[str], object]) -> None:
+    """Train both sets of weights on ``corpus`` and write them to ``target``."""
+    turns = read_turns(corpus)
+    tensors: dict[str, NDArray[np.float16] | Matrix] = {}
+    for part, model in (("plain", None), ("embedded", embedder)):
+        tell(f"{part}: {len(turns)} turns\n")
+        weight, bias = learn(turns, model)
+        tensors[f"{part}.weight"] = weight.astype(np.float16)
+        tensors[f"{part}.bias"] = bias
+    about = {
+        "features": FINGERPRINT,
+        "heads": HEADS,
+        "corpus": hashlib.sha256(corpus.read_bytes()).hexdigest(),
+        "turns": len(turns),
+        "embedder": embedder.name,
+        "seed": SEED,
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, target, {"about": json.dumps(about)})
+    tell(f"{target}: {target.stat().st_size / 1e3:.0f} kB\n")
+
+
+def folds(turns: Sequence[Turn], count: int = 5) -> Iterator[tuple[list[Turn], list[Turn]]]:
+    """Yield ``count`` splits into what is learnt from and what is held out, scene by scene."""
+    for fold in range(count):
+        held = [turn for turn in turns if turn.scene % count == fold]
+        yield [turn for turn in turns if turn.scene % count != fold], held
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 done, 2 the corpus is wrong, 3 MiniLM is not there."""
+    parser = argparse.ArgumentParser(prog="python -m training.reactions.train")
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    options = parser.parse_args(argv)
+    try:
+        from memory.minilm import MiniLM
+
+        embedder = MiniLM.resolve(
+            threads=1,
+        )
+        train(options.corpus, options.out, embedder, sys.stderr.write)
+    except LocalLLMError as error:
+        sys.stderr.write(f"training.reactions.train: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
