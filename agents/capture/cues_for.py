@@ -138,12 +138,13 @@ ACCEPTED: Final = {
         so|weiter)|adelante|vas-y|weiter)\b
     """,
     "option": r"""
-        ^\W*(?:(?:ok|yes|let'?s|go|with|do|i'?d|take|pick|choose|use|try|prefer|think|start|the|
-        please|say|for|number|option|opt|variant|version|approach|plan|choice|phase|step|first|
-        second|third|last|one|two|latter|former|both|and|nr|no)\W+)*(?:(?:option|variant|
-        approach|plan|choice|phase|step|number|nr)\W*)?(?:[0-9]|[a-e]|first|second|third|last|
-        both|all|latter|former|[0-9]\s*(?:,|and|\+|&)\s*[0-9])\b\W*(?:one|option|please|pls|
-        it\s+is|then|looks|sounds|is|,|first|approach|\.)*\W*(?:fine|good|better|best)?\W*$
+        ^(?=[\s\S]{1,80}\Z)\W*(?:(?:ok|yes|let'?s|go|with|do|i'?d|take|pick|choose|use|try|
+        prefer|think|start|the|please|say|for|number|option|opt|variant|version|approach|plan|
+        choice|phase|step|first|second|third|last|one|two|latter|former|both|and|nr|
+        no)\W+)*(?:(?:option|variant|approach|plan|choice|phase|step|number|nr)\W*)?(?:[0-9]|
+        [a-e]|first|second|third|last|both|all|latter|former|[0-9]\s*(?:,|and|\+|
+        &)\s*[0-9])\b(?:\W+(?:one|option|please|pls|it|then|looks|sounds|is|first|approach|fine|
+        good|better|best)\b)*\W*$
     """,
     "praise": r"""
         \b(?:great|perfect\w*|awesome|excellent|amazing|nice(?:ly)?|good(?:\s+(?:job|work|catch|

@@ -55,6 +55,7 @@ _CODE_LINE: Final = re.compile(
     )""",
     re.VERBOSE,
 )
+_RUN: Final = re.compile(r"(\W)\1{3,}")
 _QUOTED_LINE: Final = re.compile(r"^\s*>(?!>)")
 _ERROR_WORD: Final = re.compile(
     r"error|exception|traceback|fail|fatal|panic|denied|refused|undefined|not found|cannot|"
@@ -102,8 +103,9 @@ def take_apart(text: str) -> Parts:
         elif _LOG_LINE.match(line) or (len(lines) > 1 and _CODE_LINE.match(line)):
             pasted.append(line)
         else:
-            kept.append(line)
-    typed = "\n".join(kept)
+            kept.append(_RUN.sub(r"\1\1\1", " ".join(line.split())))
+    # Long runs tell nothing, and patterns would search them again and again.
+    typed = "\n".join(filter(None, kept))
     reported = _REPORTED.sub(lambda m: m.group().replace(m.group(1), "…"), typed)
     away = "\n".join(pasted)
     return Parts(

@@ -77,7 +77,15 @@ def test_what_a_program_says_is_noise(detector: Detector) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["нет, так нельзя", "これは違います", "\x00\ufffd", "a" * 1_000_000, "1" + "," * 9000]
+    "text",
+    [
+        "нет, так нельзя",
+        "これは違います",
+        "\x00\ufffd",
+        "a" * 1_000_000,
+        "1" + "," * 9000,
+        " \n" * 4500,
+    ],
 )
 def test_any_text_is_judged(detector: Detector, text: str) -> None:
     found = detector.detect(DONE, text)

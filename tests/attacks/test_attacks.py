@@ -12,10 +12,11 @@ from tests.attacks.run import WITHOUT, legal_refused, reaching, tallied
 from tests.attacks.victim import FILES
 from tests.attacks.walls import Lab
 
-BY_COMMANDS = {
+SLOWER = {
     "rename", "symlink", "hard link", "encoding", "side effect", "git", "contract file",
+    "outlives its command",
 }  # fmt: skip
-COUNTS = {path: 15 if path in BY_COMMANDS else 44 for path in PATHS} | {"tests that write": 10}
+COUNTS = {path: 12 if path in SLOWER else 51 for path in PATHS} | {"tests that write": 8}
 
 
 def test_the_victim_is_whole_and_five_hundred_attacks_are_made() -> None:

@@ -14,6 +14,7 @@ from training.reactions import evaluate
 from training.reactions.corpus import HOLDS, Turn, joined, read_turns
 from training.reactions.evaluate import figure
 from training.reactions.train import folds, learn, train
+from training.reactions.train import main as train_main
 
 LABELS = {
     "teaching", "correction", "rejection", "approval", "frustration_only", "neutral_request",
@@ -100,3 +101,20 @@ def test_figures_are_printed_for_people_and_programs(
     figures = json.loads(capsys.readouterr().out)
     assert figures["all"]["fix"]["f1"] > 0.8  # these very turns were learnt from
     assert evaluate.main([str(tmp_path / "none.jsonl"), "--words-only"]) == 2
+
+
+@pytest.mark.parametrize("embedder", [None, HashEmbedder()], ids=["words", "embedded"])
+def test_held_out_scenes_give_figures_for_every_question(
+    turns: list[Turn], embedder: HashEmbedder | None
+) -> None:
+    figures = evaluate.cross_validated(turns[::14], embedder)
+    assert set(figures) == {"fix", "teach", "approve", "anger"}
+    assert figures["fix"].turns == len(turns[::14])
+    assert 0.6 < figures["fix"].accuracy < 1
+
+
+def test_a_corpus_that_is_not_there_ends_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_main(["--corpus", str(tmp_path / "none.jsonl")]) == 2
+    assert "none.jsonl" in capsys.readouterr().err

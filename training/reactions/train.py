@@ -123,11 +123,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args(argv)
     try:
+        read_turns(options.corpus)  # wrong input is said before the model is loaded
         from memory.minilm import MiniLM
 
-        embedder = MiniLM.resolve(
-            threads=1,
-        )
+        embedder = MiniLM.resolve(threads=1)
         train(options.corpus, options.out, embedder, sys.stderr.write)
     except LocalLLMError as error:
         sys.stderr.write(f"training.reactions.train: {error}\n")
