@@ -23,8 +23,8 @@ from training.embedded.tasks import (
 
 PROFILE: Final = "compact"
 REPAIR_SHARE: Final = 0.10
-DRILL_SHARE: Final = 0.75  # of the dialogues: somewhat less than half of the tokens
-FRAMED_SHARE: Final = 0.3
+DRILL_SHARE: Final = 0.6  # of the dialogues: about a third of the tokens
+FRAMED_SHARE: Final = 0.7
 SHORT_TURNS: Final = 4  # a refusal has no more
 SHORT_SHARE: Final = 0.5  # end after the implementer: what follows is mostly copying
 

@@ -1,6 +1,6 @@
 """Operations on a list of integers: filters, reducers, orders, maps, and a filter before a reducer.
 
-All filters share one example, with two items that pass; whatever follows the filter is applied to
+Filters share their example, in which two items pass; whatever follows the filter is applied to
 these two in the expected value. So the small model has one pattern to learn, also for compositions
 that it never saw.
 """
@@ -19,8 +19,10 @@ _THAT: Final = "[|that are |which are ]"
 _ITEMS: Final = "[items|values|numbers|elements|entries]"
 _NOUNS: Final = (f"the {_ITEMS}", f"the {_ITEMS} [of|in] {{p}}", f"[|all ]{_ITEMS} [of|in] {{p}}")
 _PLAIN: Final = ("5", "2", "9", "6")
-_SIGNED: Final = ("5", "-3", "0", "3", "-5")
-_PARITY: Final = ("9", "8", "5", "4")
+_AROUND: Final = ("5", "-3", "0", "3", "-5")
+# One for all filters without a constant: an example of its own would foretell the reducers that its
+# filter was seen with, and "smallest of positive" would come out as "smallest of negative".
+_MIXED: Final = ("7", "-3", "4", "-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def _value(term: str) -> int:
 def _around_k() -> tuple[str, ...]:
     return tuple(
         "{k}" if offset == "0" else f"{{k}} {'-' if offset < '0' else '+'} {offset.lstrip('-')}"
-        for offset in _SIGNED
+        for offset in _AROUND
     )
 
 
@@ -86,7 +88,7 @@ FILTERS: Final = (
             "{items} [that are|which are] even",
             "{items} [divisible by|that are multiples of] two",
         ),
-        _PARITY,
+        _MIXED,
     ),
     Filter(
         "odd",
@@ -96,7 +98,7 @@ FILTERS: Final = (
             "odd {items}",
             "{items} [that are|which are] odd",
         ),
-        _PARITY,
+        _MIXED,
     ),
     Filter(
         "pos",
@@ -107,7 +109,7 @@ FILTERS: Final = (
             "{items} [that are|which are] positive",
             "{items} [greater than|above] zero",
         ),
-        _SIGNED,
+        _MIXED,
     ),
     Filter(
         "neg",
@@ -118,7 +120,7 @@ FILTERS: Final = (
             "{items} [that are|which are] negative",
             "{items} [less than|below] zero",
         ),
-        _SIGNED,
+        _MIXED,
     ),
 )
 
