@@ -14,10 +14,9 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
 from agents.home import state_home
 from graph.lifting import apply_run
+from graph.logs import log_to_stderr
 from graph.progress import Display, open_display
 from graph.review import TerminalReview, approve_all, decision_of
 from graph.runner import Asker, Runner, leave_open
@@ -34,7 +33,7 @@ _TASK_LIMIT: Final = 20_000  # characters; a longer one is a document, to be put
 
 def execute(options: argparse.Namespace) -> int:
     """Do what ``options`` say and return the exit code."""
-    structlog.configure(logger_factory=_stderr_logger)
+    log_to_stderr()
     # Tracing of other projects may be switched on in the environment: code must not leave here.
     os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
     command: str = getattr(options, "command", "start")
@@ -48,11 +47,6 @@ def execute(options: argparse.Namespace) -> int:
         "discard": _discard,
     }
     return actions[command](options, store)
-
-
-def _stderr_logger(*_: object) -> structlog.WriteLogger:
-    """Return a logger to what standard error is now: it may have been replaced meanwhile."""
-    return structlog.WriteLogger(sys.stderr)
 
 
 def write_error(error: LocalLLMError) -> None:

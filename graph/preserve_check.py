@@ -60,11 +60,10 @@ def check(argv: Sequence[str]) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    import structlog
-
+    from graph.logs import log_to_stderr
     from memory.project import project_root
 
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    log_to_stderr()
     outcome = asyncio.run(_checked(options, project_root(Path.cwd())))
     if options.json:
         write_json(_for_programs(outcome))

@@ -26,6 +26,7 @@ LAUNCH = (
     "from mcp_local_llm import graph_run; raise SystemExit(graph_run())"
 )
 LIMIT_S = 120.0
+OFF_THE_WAY = {"offer_lift", "close"}  # of a run that succeeds
 
 
 def command(*args: str) -> list[str]:
@@ -66,15 +67,15 @@ def kill_at(process: subprocess.Popen[bytes], home: Path, event: str, node: str)
 def killed_at_every_node(project: Path, home: Path, task: str, event: str) -> dict[str, object]:
     """Start a run, kill and resume it at every node of its way, and return how it ended."""
     arguments = [task]
-    for node in (name for name in NODES if name != "close"):
-        process = subprocess.Popen(
+    for node in (name for name in NODES if name not in OFF_THE_WAY):
+        with subprocess.Popen(
             command(*arguments),
             cwd=project,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
-        )
-        kill_at(process, home, event, node)
+        ) as process:
+            kill_at(process, home, event, node)
         arguments = ["resume", RunStore(home).run_ids()[0]]
     ended = RunStore(home).phase(arguments[1]) == "delivered"
     return finish(project, "show" if ended else "resume", arguments[1])
