@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from graph import approve_cli, memory_cli, preserve_check, preserve_cli
+from tests.terminal import converse
 from tools.preserve.contracts import CONTRACT_FILE
 
 if TYPE_CHECKING:
@@ -61,27 +58,13 @@ def call(
 
 def on_terminal(cwd: Path, answer: bytes, *args: str) -> tuple[int, str]:
     """Run the command on a terminal of its own, answer its question, and return code and words."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", TAKE_TERMINAL, str(BIN), *args],
-        cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-    )  # fmt: skip
-    os.close(theirs)
-    heard, deadline = b"", time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        ready, _, _ = select.select([ours], [], [], 1.0)
-        try:
-            piece = os.read(ours, 4096) if ready else b""
-        except OSError:  # Linux says so when the other side is closed
-            break
-        if ready and not piece:
-            break
-        heard += piece
-        if answer and b"[y/N] " in heard:
-            os.write(ours, answer)
-            answer = b""
-    os.close(ours)
-    return process.wait(LIMIT_S), heard.decode()
+    answers = [answer] if answer else []
+
+    def typed(heard: bytes) -> bytes:
+        return answers.pop() if answers and b"[y/N] " in heard else b""
+
+    argv = [sys.executable, "-c", TAKE_TERMINAL, str(BIN), *args]
+    return converse(argv, cwd, typed, LIMIT_S)
 
 
 def code_of(ended: Ended) -> str:

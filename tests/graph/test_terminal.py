@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from graph.runs import RunStore
+from tests import terminal
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Script
@@ -28,32 +24,16 @@ LIMIT_S = 150.0
 
 def converse(cwd: Path, answers: list[bytes], *args: str) -> tuple[int, str]:
     """Run graph-run on a terminal of its own and give an answer at each question."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, str(ROOT), *args],
-        cwd=cwd,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    heard, asked = b"", 0
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        ready, _, _ = select.select([ours], [], [], 1.0)
-        try:
-            piece = os.read(ours, 4096) if ready else b""
-        except OSError:  # Linux says so when the other side is closed
-            break
-        if ready and not piece:
-            break
-        heard += piece
-        if answers and heard.count(b"? ") + heard.count(b"reason: ") > asked:
-            asked += 1
-            os.write(ours, answers.pop(0))
-    os.close(ours)
-    return process.wait(timeout=30), heard.decode(errors="replace")
+    asked = 0
+
+    def answer(heard: bytes) -> bytes:
+        nonlocal asked
+        if not answers or heard.count(b"? ") + heard.count(b"reason: ") <= asked:
+            return b""
+        asked += 1
+        return answers.pop(0)
+
+    return terminal.converse([sys.executable, "-c", LAUNCH, str(ROOT), *args], cwd, answer, LIMIT_S)
 
 
 @pytest.mark.slow
