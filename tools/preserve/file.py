@@ -93,6 +93,8 @@ def with_contract(data: bytes, contract: Contract) -> bytes:
             table[key] = value
     at = _index(entries, contract.id)
     if at is None:
+        if len(entries):
+            entries[-1].add(tomlkit.nl())  # a blank line before the new one
         entries.append(table)
     else:
         entries[at].update(table)
