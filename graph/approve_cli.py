@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from graph.memory_cli import run_command, short, told, write_json
+from graph.console import run_command, short, told, write_json
 from mcp_local_llm import ToolDenied
 
 if TYPE_CHECKING:

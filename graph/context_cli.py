@@ -21,7 +21,7 @@ _RULES: Final = 20
 
 def main(argv: Sequence[str]) -> int:
     """Run ``mcp-local-llm context-window``; exit codes as in ``graph.memory_cli``."""
-    from graph.memory_cli import run_command
+    from graph.console import run_command
 
     parser = argparse.ArgumentParser(
         prog="mcp-local-llm context-window",
@@ -75,14 +75,14 @@ def _reader(settings: Settings) -> tuple[str, Callable[[str], int]]:
 
 
 def _print(options: argparse.Namespace) -> int:
-    from graph.memory_cli import told
+    from graph.console import told
 
     window = asyncio.run(project_window(Path.cwd(), " ".join(options.task.split())))
     return told(options, _shown(window), **window.model_dump(mode="json"))
 
 
 def _shown(window: ContextWindow) -> str:
-    from graph.memory_cli import short
+    from graph.console import short
 
     tokens = window.tokens
     lines = [

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from graph.memory_cli import run_command
+from graph.console import run_command
 from mcp_local_llm import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from graph.memory_cli import run_command, write_json
+from graph.console import run_command, write_json
 
 if TYPE_CHECKING:
     from tools.indexing import Indexed, Tell

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from graph.memory_cli import here, one_item, run_command, short, told
+from graph.console import here, run_command, short, told
+from graph.memory_cli import one_item
 from graph.memory_index import MOVE_ARGUMENTS, index_line, move, rebuild
 from mcp_local_llm import UsageError
 from memory.records import Status

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from graph.console import here, run_command, short, write_json
 from graph.rule_options import checkable, rule_options
-from mcp_local_llm import LocalLLMError, UsageError
+from mcp_local_llm import UsageError
 from memory.records import MAX_TEXT, DocumentClass, Item, Kind, Provenance, Where
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _RULE: Final = re.compile(
     r"\b(?:always|never|prefer|avoid|don'?t|do not|must(?: not)?|should(?: not)?)\b", re.IGNORECASE
 )
-_SHOWN: Final = 160  # characters of a text in a list
 _KINDS: Final = [kind.value for kind in Kind]
 # The rest is written by indexing and by runs, not said by people.
 _TAUGHT: Final = [kind for kind in _KINDS if kind not in {"document", "code", "episode"}]
@@ -125,49 +124,6 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"mcp-local-llm {name}", description=description)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser
-
-
-Command = Callable[[argparse.Namespace], int]
-
-
-def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], action: Command) -> int:
-    """Parse ``argv``, run ``action`` and return the exit code; errors are told without a trace."""
-    try:
-        options = parser.parse_args(argv)
-    except SystemExit as stopped:  # argparse has said what is wrong
-        return int(stopped.code or 0)
-    try:
-        return action(options)
-    except LocalLLMError as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        if options.json:
-            write_json({"error": str(error), "exit_code": error.exit_code})
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-
-
-def here() -> SharedMemory:
-    """Open the memory for the project of the current folder."""
-    from agents.home import state_home
-    from agents.shared_memory import SharedMemory
-    from memory.project import project_id
-
-    return SharedMemory(state_home(), project_id(Path.cwd()))
-
-
-def write_json(value: dict[str, Any]) -> None:
-    """Write the one object of ``--json``."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
-def told(options: argparse.Namespace, text: str, **facts: Any) -> int:
-    """Say what was done, as text or as the one JSON object, and return the exit code 0."""
-    if options.json:
-        write_json(facts)
-    else:
-        sys.stdout.write(f"{text}\n")
-    return 0
 
 
 def kind_of(text: str) -> Kind:
@@ -342,10 +298,3 @@ def _line(item: Item) -> str:
     if isinstance(path, str) and place.startswith(path):
         return f"{short(place)}  {short(item.text.removeprefix(path))}"
     return short(item.text)
-
-
-def short(text: str) -> str:
-    """Return ``text`` in one line of bounded length, harmless to a terminal."""
-    line = " ".join(text[: 8 * _SHOWN].split())
-    line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from graph.memory_cli import told
+from graph.console import told
 from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
 from memory.records import OwnerStatus
 

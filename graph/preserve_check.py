@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from graph.memory_cli import run_command, short, write_json
+from graph.console import run_command, short, write_json
 from memory.records import Level
 from tools.preserve.check import Violation
-from tools.preserve.contracts import CONTRACT_FILE, Contract
+from tools.preserve.contracts import CONTRACT_FILE, UNREADABLE, Contract
 
 if TYPE_CHECKING:
     from graph.preserve_compare import Compared
     from tools.pytest_run import TestReport
     from tools.repository import Repo
 
-UNREADABLE: Final = "product:unreadable"  # holds where the contract file cannot be read
 _LIFT: Final = "mcp-local-llm unprotect {} --once"
 
 
@@ -95,7 +94,7 @@ async def _with_own_words(repo: Repo, found: Compared) -> tuple[Compared, frozen
     """Add what this machine knows: contracts of the journal, and lifts that hold here and now."""
     from agents.approvals import changed_contracts, open_lifts
     from agents.protection import Protection
-    from graph.memory_cli import here
+    from graph.console import here
     from graph.preserve_compare import uncommitted
 
     with here() as memory:

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from graph.approve_cli import allowed, facts
-from graph.memory_cli import here, run_command, short, told, write_json
-from graph.preserve_check import UNREADABLE
+from graph.console import here, run_command, short, told, write_json
 from mcp_local_llm import UsageError
 from memory.project import project_root
 from memory.records import Level
-from tools.preserve.contracts import PRODUCT, RANK, Contract, slug
+from tools.preserve.contracts import PRODUCT, RANK, UNREADABLE, Contract, slug
 
 if TYPE_CHECKING:
     from agents.approvals import Request

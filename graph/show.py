@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from graph.memory_cli import short
+from graph.console import short
 from graph.runs import Phase, RunRequest, RunResult
 
 _SHOWN_OUTPUT_LINES: Final = 30

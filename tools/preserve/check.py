@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from mcp_local_llm import UsageError
 from memory.records import Level, Record
-from tools.preserve.contracts import CONTRACT_FILE, PRODUCT, RANK, Contract, Contracts
+from tools.preserve.contracts import CONTRACT_FILE, PRODUCT, RANK, UNREADABLE, Contract, Contracts
 from tools.preserve.file import parse_contracts
 from tools.preserve.levels import objection
 from tools.preserve.markers import Markers, markers, may_have_markers
@@ -52,7 +52,7 @@ def contracts_of(before: Files, paths: Iterable[str] | None = None) -> Contracts
         found += parse_contracts(before.read(CONTRACT_FILE) or b"")
     except UsageError as error:
         unreadable = Contract(
-            id="product:unreadable",
+            id=UNREADABLE,
             region="**",
             level=Level.STRICT,
             reason=str(error),

@@ -21,6 +21,8 @@ from memory.records import Level, PreservationTag, Record
 from tools.jail import is_protected
 
 CONTRACT_FILE: Final = ".mcp-local-llm/preserve.toml"
+UNREADABLE: Final = "product:unreadable"
+"""The id of what holds while the contract file cannot be read."""
 RANK: Final = {Level.FLEXIBLE: 0, Level.MODERATE: 1, Level.STRICT: 2}
 """How strict a level is; a higher number allows less."""
 

@@ -1,0 +1,69 @@
+"""What the commands share: their frame, the memory of the current folder, and how they tell things.
+
+The frame turns errors into a line without a trace and an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mcp_local_llm import LocalLLMError
+
+if TYPE_CHECKING:
+    from agents.shared_memory import SharedMemory
+
+_SHOWN: Final = 160  # characters of a text in a list
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], action: Command) -> int:
+    """Parse ``argv``, run ``action`` and return the exit code; errors are told without a trace."""
+    try:
+        options = parser.parse_args(argv)
+    except SystemExit as stopped:  # argparse has said what is wrong
+        return int(stopped.code or 0)
+    try:
+        return action(options)
+    except LocalLLMError as error:
+        sys.stderr.write(f"{parser.prog}: {error}\n")
+        if options.json:
+            write_json({"error": str(error), "exit_code": error.exit_code})
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def here() -> SharedMemory:
+    """Open the memory for the project of the current folder."""
+    from agents.home import state_home
+    from agents.shared_memory import SharedMemory
+    from memory.project import project_id
+
+    return SharedMemory(state_home(), project_id(Path.cwd()))
+
+
+def write_json(value: dict[str, Any]) -> None:
+    """Write the one object of ``--json``."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def told(options: argparse.Namespace, text: str, **facts: Any) -> int:
+    """Say what was done, as text or as the one JSON object, and return the exit code 0."""
+    if options.json:
+        write_json(facts)
+    else:
+        sys.stdout.write(f"{text}\n")
+    return 0
+
+
+def short(text: str) -> str:
+    """Return ``text`` in one line of bounded length, harmless to a terminal."""
+    line = " ".join(text[: 8 * _SHOWN].split())
+    line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
