@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from memory.records import Item, Kind, Record, Where
 from memory.replay import content_hash
 from memory.retrieval import NEAR
 from memory.sparse import sparse
+from memory.whole_file import write_whole
 
 BATCH: Final = 64  # changes read at a time
 _PORTION: Final = 64_000  # characters applied at a time, so that a search waits a moment only
@@ -50,10 +50,8 @@ class Position(Record):
 
     def write(self, path: Path) -> None:
         """Write to ``path`` in one piece."""
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            fresh.write_text(self.model_dump_json(), encoding="utf-8")
-            fresh.replace(path)
+            write_whole(path, self.model_dump_json())
         except OSError as error:
             raise StoreUnavailable(
                 f"cannot write {str(path)!r} ({error.strerror}); free some space there"

@@ -11,7 +11,7 @@ from memory.records import Item, Record, Status, Where
 from memory.router import classify
 
 State = Literal["live", "superseded", "deleted"]
-Action = Literal["put", "supersede", "forget", "status", "link", "mark"]
+Action = Literal["put", "supersede", "forget", "status", "link", "mark", "erase"]
 PURGED: Final = "[purged]"  # stands in the history for a text that was erased on request
 
 
@@ -53,7 +53,8 @@ class Change(Record):
 class Operation(Record):
     """One line of the journal: ``action`` on ``id`` (and ``other``), with what it says.
 
-    ``payload`` is an item for ``put``, else the operation's reason, status, relation or name.
+    ``payload`` is an item for ``put`` and ``erase`` (which says nothing any more), else the
+    operation's reason, status, relation or name.
     """
 
     seq: int = Field(default=0, ge=0)

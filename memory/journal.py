@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mcp_local_llm import UsageError
+from mcp_local_llm import StoreUnavailable, UsageError
 from memory import lookup, replay
 from memory.entries import (
     PURGED,
@@ -23,8 +23,9 @@ from memory.entries import (
     Operation,
     Stored,
 )
+from memory.erasure import is_erased, scrub
 from memory.index import Hit
-from memory.ledger import Ledger
+from memory.learnt import LearningLedger
 from memory.records import Item, Status, Where
 from memory.replay import content_hash, dumped
 from memory.schema import connect, translated
@@ -33,7 +34,7 @@ NEAR: Final = "near"  # the relation of two items that say almost the same
 _PURGED_HASH: Final = content_hash(PURGED)
 
 
-class Journal(Ledger):
+class Journal(LearningLedger):
     """One open journal. Any number of processes and threads may have the same one open.
 
     An operation that was acknowledged (the method returned) survives the death of any process;
@@ -84,6 +85,32 @@ class Journal(Ledger):
             if known.item.status == status:
                 return known.seq
             return self.append("status", id, payload=dumped(status=status, reason=reason))
+
+    def erase(self, ids: Iterable[str], reason: str) -> int:
+        """Erase ``ids`` for good; return how many were not erased already.
+
+        Nothing in the file tells afterwards what they said, neither tables nor free pages nor the
+        log; that they were erased stays, with ``reason``. Back-ups and exports made before still
+        hold them. Takes as long as writing the file anew.
+
+        Raises:
+            StoreUnavailable: also when the log is still being read; the erasure holds then, and
+                ``compact`` finishes it.
+        """
+        with self.write() as connection:
+            wanted = [self.known(id) for id in dict.fromkeys(ids)]
+            wanted = [one for one in wanted if not is_erased(connection, one.id)]
+            for one in wanted:
+                self.erase_one(one.id, one.item, reason)
+            connection.execute("INSERT INTO word (word) VALUES ('optimize')")
+        with self.read() as connection:
+            if not scrub(connection):
+                raise StoreUnavailable(
+                    "it is erased from every answer, but another process reads the journal all the "
+                    "time, so that its log still holds the words; end that process, then run "
+                    "`mcp-local-llm memory compact`"
+                )
+        return len(wanted)
 
     def link(self, one: str, other: str, relation: str = NEAR) -> int:
         """Relate two items, which is seen from both; again does nothing."""
@@ -204,6 +231,15 @@ class Journal(Ledger):
             found = replay.entries(connection, "id = ? OR (op = 'link' AND other = ?)", id, id)
             return tuple(entry.operation() for entry in found)
 
+    def replaced_by(self, id: str) -> tuple[tuple[str, str], ...]:
+        """Return (other item, reason) for what ``id`` took the place of and is still replaced."""
+        with self.read() as connection:
+            return tuple(
+                connection.execute(
+                    "SELECT id, reason FROM item WHERE superseded_by = ? ORDER BY seq", (id,)
+                )
+            )
+
     def links(self, id: str) -> tuple[tuple[str, str], ...]:
         """Return (other item, relation) for what ``id`` is related to and is not forgotten."""
         with self.read():
@@ -265,8 +301,7 @@ class Journal(Ledger):
             ).rowcount
             connection.execute("INSERT INTO word (word) VALUES ('optimize')")
         with self.read() as connection:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            scrub(connection)
         return Compacted(
             before_bytes=before,
             after_bytes=self._size(),

@@ -15,7 +15,7 @@ from typing import Self
 from pydantic_core import PydanticSerializationError
 
 from mcp_local_llm import UsageError
-from memory import lookup, replay
+from memory import erasure, lookup, replay
 from memory.entries import PURGED, Action, Stored
 from memory.records import Item, Status
 from memory.replay import Entry, dumped
@@ -115,7 +115,10 @@ class Ledger:
         return seq
 
     def put_item(self, item: Item) -> int:
-        """Append ``item`` within ``write`` unless it is live and the same; return its position."""
+        """Append ``item`` within ``write`` unless it is live and the same; return its position.
+
+        What a model relays does not take the place of the same, typed by the user.
+        """
         if not item.text.strip():
             raise UsageError("there is nothing to remember: the text is blank")
         id, payload = item.id, item.model_dump_json()
@@ -124,9 +127,14 @@ class Ledger:
             "WHERE item.id = ? AND state = 'live'",
             (id,),
         ).fetchone()
-        if row and (row[1] == payload or Item.model_validate_json(row[1]) == item):
+        if row and (row[1] == payload or _stays(Item.model_validate_json(row[1]), item)):
             return int(row[0])
         return self.append("put", id, payload=payload, item=item)
+
+    def erase_one(self, id: str, item: Item, reason: str, at: int | None = None) -> None:
+        """Erase ``id``, which says ``item``, within ``write``; see memory/erasure.py."""
+        erasure.erase_item(self._connection, id)
+        self.append("erase", id, payload=erasure.erased_payload(item, reason), at=at)
 
     def known(self, id: str) -> Stored:
         """Return item ``id``; ``UsageError`` when it was never put."""
@@ -165,6 +173,11 @@ class Ledger:
         row = self._connection.execute("SELECT payload FROM op WHERE seq = ?", (put,)).fetchone()
         item = Item.model_validate_json(row[0])
         return None if item.text == PURGED else item
+
+
+def _stays(held: Item, item: Item) -> bool:
+    """Say whether ``held`` is not written anew when ``item``, of the same id, is said."""
+    return held == item or (held.is_typed and item.provenance.source == "relayed")
 
 
 @contextmanager

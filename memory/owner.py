@@ -145,7 +145,14 @@ class MemoryOwner:
             cached = self._journal.vectors(list(hashes.values()), self._embedder.name)
             return {one: cached[digest][0] for one, digest in hashes.items() if digest in cached}
 
-        return retrieve(query, index=self._index, vector=vector, vectors_of=vectors_of, info=info)
+        return retrieve(
+            query,
+            index=self._index,
+            vector=vector,
+            vectors_of=vectors_of,
+            info=info,
+            rewards=self._journal.mean_rewards,
+        )
 
     def rebuild(self) -> None:
         """Have ``step`` make the index again; the embedded one is thrown away before."""

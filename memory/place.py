@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue, ValidationError
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.layout import server_path
 from memory.records import Record
+from memory.whole_file import write_whole
 
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _KEY: Final = re.compile(r"[!-~]{1,4096}")
@@ -122,14 +123,11 @@ def write_place(folder: Path, place: ServerPlace | None) -> None:
         StoreUnavailable: the folder cannot be written.
     """
     path = server_path(folder)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if place is None:
             path.unlink(missing_ok=True)
             return
-        fresh.write_text(place.model_dump_json(), encoding="utf-8")
-        fresh.chmod(0o600)
-        fresh.replace(path)
+        write_whole(path, place.model_dump_json())
     except OSError as error:
         raise StoreUnavailable(
             f"cannot write {str(path)!r} ({error.strerror}); free some space there"

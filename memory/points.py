@@ -76,14 +76,15 @@ def period(where: Where) -> tuple[float | None, float | None]:
     return since, where.until.timestamp() if where.until else None
 
 
-def best_per_item(fetch: Callable[[int], list[Hit]], limit: int) -> list[Hit]:
+def best_per_item(fetch: Callable[[int], list[Hit]], limit: int, spare: int = 2) -> list[Hit]:
     """Return the ``limit`` best items, each by its best window.
 
-    ``fetch`` returns that many best windows; it is asked for more until there are enough items.
+    ``fetch`` returns that many best windows: ``spare`` for each item at first, and more until there
+    are enough items.
     """
     if limit < 1:
         return []
-    asked = 2 * limit
+    asked = spare * limit
     while True:
         hits = fetch(asked)
         best = grouped(hits, limit)

@@ -21,3 +21,12 @@ def project_root(folder: Path) -> Path:
     """Return the real path of the project that ``folder`` lies in (see ``project_id``)."""
     real = folder.resolve()
     return next((one for one in (real, *real.parents) if (one / ".git").exists()), real)
+
+
+def prefix_in_project(folder: Path) -> str:
+    """Return what stands before a path in ``folder`` to name it from its project's root.
+
+    That is nothing, or ``sub/folder/``.
+    """
+    path = folder.resolve().relative_to(project_root(folder)).as_posix()
+    return "" if path == "." else f"{path}/"

@@ -153,13 +153,15 @@ class Insight(Record):
 class Recalled(Record):
     """An insight as recalled for a query; a higher ``score`` is nearer (0..1).
 
-    ``check`` is how its keeping is found out, when the insight is a rule that can be checked.
+    ``check`` is how its keeping is found out, when the insight is a rule that can be checked;
+    ``item`` is the id of the item it comes from, if it is one.
     """
 
     insight: Insight
     score: float
     why: str
     check: Check | None = None
+    item: str = ""
 
 
 MAX_TEXT: Final = 1_000_000  # characters of one item
@@ -179,6 +181,11 @@ class Kind(StrEnum):
     DOCUMENT = "document"
     CODE = "code"
     EPISODE = "episode"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    GENERATION = "generation"
+    DECISION = "decision"
+    DEBUGGING = "debugging"
 
 
 class Status(StrEnum):
@@ -189,10 +196,17 @@ class Status(StrEnum):
     REJECTED = "rejected"
 
 
-class Provenance(Record):
-    """Who said it and where: a run id, a file with line, a command."""
+Source = Literal["user", "chat", "relayed", "run", "index", "import", "night"]
 
-    source: Literal["user", "run", "index", "import", "night"] = "user"
+
+class Provenance(Record):
+    """Who said it and where: a run id, a file with line, a command.
+
+    ``user`` was typed by the user at a command line of ours, ``chat`` by the user in a prompt or a
+    transcript of another tool; ``relayed`` was worded by a model that says what the user wants.
+    """
+
+    source: Source = "user"
     where: str = ""
 
 
@@ -222,6 +236,16 @@ class Item(Record):
             return Check.model_validate(self.data["check"])
         except (KeyError, ValidationError):
             return None
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the user typed it."""
+        return self.provenance.source in {"user", "chat"}
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it may enter a training set: typed by the user, and not rejected."""
+        return self.is_typed and self.status is not Status.REJECTED
 
     @property
     def id(self) -> str:

@@ -32,8 +32,8 @@ _PUT: Final = f"""
 INSERT INTO item ({_COLUMNS})
 VALUES (?, ?, ?, ?, ?, 'live', NULL, '', ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET put = excluded.put, seq = excluded.seq, updated = excluded.updated,
-  state = 'live', superseded_by = NULL, reason = '', status = excluded.status,
-  level = excluded.level, path = excluded.path, hash = excluded.hash
+  state = 'live', superseded_by = NULL, reason = '', scope = excluded.scope,
+  status = excluded.status, level = excluded.level, path = excluded.path, hash = excluded.hash
 RETURNING n
 """  # noqa: S608 - column names of our own
 
@@ -103,8 +103,12 @@ def apply(connection: sqlite3.Connection, entry: Entry, item: Item | None = None
             "UPDATE item SET status = ?, reason = ?, seq = ?, updated = ? WHERE id = ?",
             (Status(said["status"]), said["reason"], entry.seq, entry.at, entry.id),
         )
+    elif entry.op == "erase":
+        said = item or Item.model_validate_json(entry.payload)
+        _put(connection, entry, said)
+        _retire(connection, entry, str(said.data["reason"]))
     elif entry.op != "mark":
-        _retire(connection, entry)
+        _retire(connection, entry, json.loads(entry.payload)["reason"])
 
 
 def _put(connection: sqlite3.Connection, entry: Entry, item: Item) -> None:
@@ -120,9 +124,8 @@ def _put(connection: sqlite3.Connection, entry: Entry, item: Item) -> None:
     )
 
 
-def _retire(connection: sqlite3.Connection, entry: Entry) -> None:
+def _retire(connection: sqlite3.Connection, entry: Entry, reason: str) -> None:
     state = "superseded" if entry.op == "supersede" else "deleted"
-    reason = json.loads(entry.payload)["reason"]
     connection.execute(
         "UPDATE item SET state = ?, superseded_by = ?, reason = ?, seq = ?, updated = ? "
         "WHERE id = ?",

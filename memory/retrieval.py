@@ -20,6 +20,7 @@ from pydantic import Field
 
 from memory.index import Dense, Hit, Index
 from memory.records import Item, Kind, Record, Status, Where
+from memory.rewards import Weights
 from memory.router import (
     PROFILES,
     QueryClass,
@@ -56,6 +57,10 @@ _RECENT: Final = 0.05  # added for an item of this moment, half as much after a 
 _HALF_LIFE_DAYS: Final = 30.0
 _DOUBTED: Final = 0.1  # taken off an item of no confidence
 _CONFIRMED: Final = 0.05
+REWARDED: Final = 0.01
+"""Added when the runs that recalled an item went well, taken off when they went badly. A rank more
+in one ranking is worth more as deep as it is read, so that this decides between equals alone."""
+
 _NEAR_FILE: Final = 0.1  # added when the item is of the file at hand
 _MENTIONS: Final = 0.05  # added when it names the function, an error or a dependency at hand
 _SEEN: Final = 0.001  # a smaller boost is none
@@ -68,7 +73,7 @@ class Query(Record):
 
     ``profile`` names the class of the question (see :mod:`memory.router`); left out, it is found
     by the question's words and ``context``. Rejected items are found only when ``where`` asks for
-    that status.
+    that status. ``weights`` are those of the rewards of the runs that recalled an item.
     """
 
     text: str
@@ -76,6 +81,7 @@ class Query(Record):
     limit: int = Field(default=8, ge=1, le=1000)
     profile: QueryClass | None = None
     context: RuntimeContext = RuntimeContext()
+    weights: Weights = Weights()
 
 
 class Ranked(Record):
@@ -141,6 +147,11 @@ def _order(one: _Candidate) -> tuple[float, str]:
     return -one.score, one.stored.id
 
 
+def _no_rewards(ids: Sequence[str], weights: Weights) -> Mapping[str, float]:
+    """Return nothing: no run is known."""
+    return {}
+
+
 def retrieve(
     query: Query,
     *,
@@ -148,13 +159,15 @@ def retrieve(
     vector: Dense,
     vectors_of: Callable[[Sequence[str]], Mapping[str, Dense]],
     info: Callable[[Sequence[str]], Mapping[str, Stored]],
+    rewards: Callable[[Sequence[str], Weights], Mapping[str, float]] = _no_rewards,
     now: datetime | None = None,
 ) -> tuple[Found, ...]:
     """Return up to ``query.limit`` items, best first, none with the words of another.
 
     ``vector`` is the question's; ``vectors_of`` and ``info`` give vectors and records of items,
     and may leave some out: without a vector an item is like no other, without a live record it is
-    not found. Raises StoreUnavailable when the index fails.
+    not found. ``rewards`` gives mean rewards (-1..1), which decide between equals. Raises
+    StoreUnavailable when the index fails.
     """
     profile_name = query.profile or route(query.text, query.context).to
     where = query.where
@@ -164,7 +177,8 @@ def retrieve(
     asked = sparse_query(query.text)
     named = _ranks(index.by_words(asked, where, depth)) if asked.indices else {}
     known = info(_likeliest(meaning, named, _READ * query.limit * wider))
-    scorer = _Scorer(profile_name, query.context, now or datetime.now(UTC))
+    earned = rewards(list(known), query.weights)
+    scorer = _Scorer(profile_name, query.context, now or datetime.now(UTC), earned)
     candidates = [
         scorer.candidate(stored, meaning.get(item), named.get(item))
         for item, stored in known.items()
@@ -173,7 +187,7 @@ def retrieve(
     ]
     candidates.sort(key=_order)
     distinct = _distinct(candidates)
-    crowded = _crowded(distinct, vectors_of, 2 * query.limit)
+    crowded = _crowded(distinct, vectors_of, query.limit)
     chosen = _shared_out(zip(distinct, crowded, strict=True), scorer.profile, query.limit)
     return tuple(scorer.found(one) for one in chosen)
 
@@ -208,11 +222,18 @@ def _ranks(hits: Sequence[Hit]) -> _Places:
 class _Scorer:
     """Scores candidates of one question."""
 
-    def __init__(self, name: QueryClass, context: RuntimeContext, now: datetime) -> None:
+    def __init__(
+        self,
+        name: QueryClass,
+        context: RuntimeContext,
+        now: datetime,
+        rewards: Mapping[str, float],
+    ) -> None:
         self.profile = PROFILES[name]
         self._name = name
         self._context = context
         self._now = now
+        self._rewards = rewards
         mentions = {
             "function": _names(context.function),
             "error": _names(*(_last_line(error) for error in context.errors)),
@@ -253,6 +274,8 @@ class _Scorer:
             boosts["recent"] = round(_RECENT * 0.5 ** (days / _HALF_LIFE_DAYS), 4)
         if item.status is Status.VALIDATED:
             boosts["confirmed"] = _CONFIRMED
+        if self._rewards and (reward := self._rewards.get(item.id)):
+            boosts["reward"] = round(REWARDED * reward, 4)
         if self._context.file and f"/{_path(item)}".endswith(f"/{self._context.file}"):
             boosts["file"] = _NEAR_FILE
         if self._mentions:

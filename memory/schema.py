@@ -20,12 +20,13 @@ from typing import Final
 from mcp_local_llm import StoreUnavailable
 from memory.sparse import joined_parts
 
-VERSION: Final = 2
+VERSION: Final = 3
 BUSY_TIMEOUT_S: Final = 30.0
 _APPLICATION_ID: Final = 0x6D6C6D6A  # "mlmj": tells a journal from any other database
 
-# `op` is the truth. `item`, `link` and `word` follow from it (see replay.py); `vector` is a cache
-# and `file` can be found again by looking at the files.
+# `op` is the truth about items. `item`, `link` and `word` follow from it (see replay.py); `vector`
+# is a cache and `file` can be found again by looking at the files. `stage`, `signal` and `seen` are
+# truths of their own, see lifecycle.py and signals.py.
 DERIVED: Final = """
 CREATE TABLE item (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
@@ -69,8 +70,23 @@ CREATE VIRTUAL TABLE word USING fts5 (text, parts, tokenize = 'porter unicode61'
 INSERT INTO word (rowid, text, parts) SELECT n, text_of(payload), parts_of(text_of(payload))
   FROM item JOIN op ON op.seq = put WHERE state = 'live'
 """
+_LEARNING: Final = """
+CREATE TABLE stage (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL, stage TEXT NOT NULL,
+  at INTEGER NOT NULL, evidence TEXT NOT NULL
+);
+CREATE INDEX stage_item ON stage (item, n);
+CREATE TABLE signal (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, at INTEGER NOT NULL,
+  project TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
+  reward REAL NOT NULL, feeling REAL, evidence TEXT NOT NULL
+);
+CREATE INDEX signal_target ON signal (target);
+CREATE INDEX signal_at ON signal (project, at);
+CREATE TABLE seen (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+"""
 # Statements that lead from version n (the position) to n + 1; version 0 is an empty file.
-_MIGRATIONS: Final = (_TABLES, _PARTS)
+_MIGRATIONS: Final = (_TABLES, _PARTS, _LEARNING)
 
 _ADVICE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space, then try again; nothing was changed",
@@ -160,6 +176,7 @@ def connect(path: Path) -> sqlite3.Connection:
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
     tune(connection, in_bulk=False)
     return connection
 

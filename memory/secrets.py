@@ -1,17 +1,19 @@
 """Finding what must never reach the memory: keys, tokens, passwords.
 
-Known token shapes and private keys are found anywhere; a value given to a name like ``password``
-or ``api_key`` counts when it looks random. Not covered: secrets that look like words, and values
-that were encoded or split.
+Known token shapes and private keys are found anywhere, by our own patterns and those of the
+library detect-secrets; a value given to a name like ``password`` or ``api_key`` counts when it
+looks random. Not covered: secrets that look like words, and values that were encoded or split.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from pydantic import JsonValue
@@ -35,6 +37,13 @@ _SHAPES: Final = {
     "JSON web token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
 }
 _KNOWN: Final = [(kind, re.compile(shape)) for kind, shape in _SHAPES.items()]
+# Left out: detectors of a name next to a value (IBM, Cloudant, SoftLayer, keywords), looked for
+# below in a tenth of their time; the one of Artifactory, which finds words in capitals; web tokens.
+_LIBRARY: Final = (
+    "aws", "azure_storage_key", "discord", "github_token", "gitlab_token", "mailchimp", "npm",
+    "openai", "private_key", "pypi_token", "sendgrid", "slack", "square_oauth", "stripe",
+    "telegram_token", "twilio",
+)  # fmt: skip
 _NAMED: Final = re.compile(
     r"(?:[Pp]ass(?:word|wd|phrase)|PASS(?:WORD|WD|PHRASE)|[Ss]ecret|SECRET|[Tt]oken|TOKEN"
     r"|(?:[Aa]pi|API|[Aa]ccess|ACCESS|[Pp]rivate|PRIVATE)[_-]?(?:[Kk]ey|KEY))"
@@ -113,6 +122,8 @@ def _all(text: str) -> Iterator[Secret]:
         for match in shape.finditer(text):
             if not text[max(0, match.start() - 1) : match.start()].isalnum():
                 yield Secret(kind, *match.span())
+    for kind, pattern in _of_library():
+        yield from (Secret(kind, *match.span()) for match in pattern.finditer(text))
     for match in _NAMED.finditer(text):
         group = match.lastgroup or ""
         if _looks_random(match[group]):
@@ -120,6 +131,22 @@ def _all(text: str) -> Iterator[Secret]:
     for match in _IN_URL.finditer(text):
         if _looks_random(match["password"], bits=2.5):
             yield Secret("password in a URL", *match.span("password"))
+
+
+@cache
+def _of_library() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    from detect_secrets.plugins.base import RegexBasedDetector
+
+    modules = (importlib.import_module(f"detect_secrets.plugins.{name}") for name in _LIBRARY)
+    kinds = (
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type)
+        and issubclass(kind, RegexBasedDetector)
+        and kind is not RegexBasedDetector
+    )
+    return tuple((str(kind.secret_type), pattern) for kind in kinds for pattern in kind().denylist)
 
 
 def _looks_random(value: str, *, bits: float = _MIN_BITS) -> bool:

@@ -49,7 +49,7 @@ class _Name(Record):
 
 
 _PAYLOADS: Final[dict[str, type[Record]]] = {
-    "put": Item, "supersede": _Reason, "forget": _Reason, "status": _Confirmed,
+    "put": Item, "erase": Item, "supersede": _Reason, "forget": _Reason, "status": _Confirmed,
     "link": _Relation, "mark": _Name,
 }  # fmt: skip
 
@@ -330,7 +330,7 @@ class _Importer:
         if one.operation is None:
             if isinstance(one.said, Item):
                 self._journal.put_item(one.said)
-        elif one.operation.op != "put" and self._is_of_refused(one.ids()):
+        elif one.operation.op not in {"put", "erase"} and self._is_of_refused(one.ids()):
             self._unknown.append(one.number)
         else:
             _append(self._journal, connection, one.said, one.operation)
@@ -383,14 +383,17 @@ def _append(
 ) -> None:
     payload, at = said.model_dump_json(), microseconds(operation.at)
     known = connection.execute(
-        "SELECT 1 FROM op WHERE id = ? AND at = ? AND op = ? AND other = ? "
-        "AND (op <> 'mark' OR payload = ?)",
+        "SELECT 1 FROM op WHERE (id = ?1 AND at = ?2 AND op = ?3 AND other = ?4 "
+        "AND (op <> 'mark' OR payload = ?5)) OR (op = 'erase' AND at >= ?2 AND id IN (?1, ?4))",
         (operation.id, at, operation.op, operation.other, payload),
     ).fetchone()
-    if known:
+    if known:  # or erased since
         return
-    if operation.op != "put":
+    if operation.op not in {"put", "erase"}:
         for id in filter(None, (operation.id, operation.other)):
             journal.known(id)
     item = said if isinstance(said, Item) else None
+    if item is not None and operation.op == "erase":
+        journal.erase_one(operation.id, item, str(item.data.get("reason", "")), at=at)
+        return
     journal.append(operation.op, operation.id, operation.other, payload, item=item, at=at)

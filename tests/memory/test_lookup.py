@@ -62,7 +62,8 @@ def test_a_journal_of_the_first_format_is_upgraded(journal: Journal, tmp_path: P
     journal.supersede(superseded.id, odd.id, "")
     journal.close()
     with contextlib.closing(sqlite3.connect(journal.path)) as old, old:
-        old.execute("DROP TABLE word")
+        for table in ("word", "stage", "signal", "seen"):
+            old.execute(f"DROP TABLE {table}")
         old.execute("CREATE VIRTUAL TABLE word USING fts5 (text, tokenize = 'porter unicode61')")
         old.execute("PRAGMA user_version = 1")
     with Journal(journal.path) as upgraded:

@@ -10,7 +10,7 @@ from memory.embedder import HashEmbedder
 from memory.index import Dense, Point
 from memory.journal import Journal
 from memory.records import DocumentClass, Item, Kind, Provenance, Status, Where
-from memory.retrieval import Found, Query, fuse, retrieve
+from memory.retrieval import REWARDED, Found, Query, fuse, retrieve
 from memory.router import QueryClass, RuntimeContext
 from memory.server_index import ServerIndex
 from memory.sparse import sparse
@@ -26,6 +26,7 @@ class Shelf:
         from qdrant_client import QdrantClient
 
         self.at = NOW.timestamp()
+        self.rewards: dict[str, float] = {}
         self.journal = Journal(folder / "journal.sqlite", clock=lambda: self.at)
         self.index = ServerIndex(QdrantClient(":memory:"), "test", EMBEDDER.dimension)
 
@@ -51,6 +52,7 @@ class Shelf:
             vector=EMBEDDER.embed([text])[0],
             vectors_of=self.vectors,
             info=self.journal.get,
+            rewards=lambda ids, weights: {one: self.rewards.get(one, 0.0) for one in ids},
             now=NOW,
         )
 
@@ -273,3 +275,28 @@ def test_without_vectors_items_are_found_all_the_same(shelf: Shelf) -> None:
         vectors_of=lambda ids: {}, info=shelf.journal.get,
     )  # fmt: skip
     assert len(found) == 3
+
+
+def test_the_reward_of_earlier_runs_decides_between_equals_alone(shelf: Shelf) -> None:
+    equal = [note(f"retry the upload {letter}") for letter in "ab"]
+    best = note("retry the upload of a picture")
+    shelf.put(*equal, best)
+    asked = "retry the upload of a picture"
+    before = shelf.ask(asked)
+    first, second = (one.id for one in before if one.id != best.id)
+    shelf.rewards = {second: 1.0, first: -1.0, best.id: -1.0}
+    after = shelf.ask(asked)
+    assert after[0].id == best.id
+    assert after[0].why.boosts["reward"] == -0.01
+    gaps = {one.id: one.score for one in before}
+    assert all(abs(one.score - gaps[one.id]) <= 0.011 for one in after)
+
+
+def test_a_rank_in_both_rankings_outweighs_any_reward_and_crossed_ranks_do_not() -> None:
+    worst, best = 1 - REWARDED, 1 + REWARDED
+    for rank in range(1, 45):
+        ahead, behind = (fuse([(1.0, one), (1.2, one)]) for one in (rank, rank + 1))
+        assert ahead * worst > behind * best
+    crossed, other = fuse([(1.0, 1), (1.2, 2)]), fuse([(1.0, 2), (1.2, 1)])
+    assert crossed < other
+    assert crossed * best > other * worst

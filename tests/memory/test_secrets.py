@@ -27,6 +27,10 @@ FOUND = [
     ("password or token", "DB_PASSWORD=" + "q8Zr2LmX0vT5nKc7"),
     ("password or token", 'password = "' + "q8Zr2LmX0vT5" + '"'),
     ("password or token", '{"api_key": "' + "q8Zr2LmX0vT5" + '"}'),
+    ("SendGrid API Key", "SG." + "a1B2c3D4e5" * 2 + "f6." + "a1B2c3D4e5" * 4 + "f6g"),
+    ("Telegram Bot Token", "110201543:" + "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsawx"),
+    ("Square OAuth Secret", "sq0csp-" + "a1B2c3D4e5" * 4 + "f6g"),
+    ("Azure Storage Account access key", "AccountKey=" + "a1B2c3D4e5f" * 8),
     ("password in a URL", "postgres://admin:" + "q8Zr2LmX" + "@db/x"),
 ]
 
@@ -48,7 +52,8 @@ def test_a_secret_is_found_named_by_line_and_removed(kind: str, secret: str) -> 
         'api_key = "YOUR_API_KEY_1234"', "PASSWORD=${DB_PASSWORD_1}", 'secret = "example-12345678"',
         "risk-" + "a1B2c3D4e5" * 4, "http://localhost:8080/a@b",
         "sha256: " + "0123456789abcdef" * 4,
-        'token = "aaaaaaaaaaaaaaa1"', "def use_token(access_token: str) -> None: ...", "",
+        "APACHE2LICENSED and eyJhYmMi.eyJ", 'token = "aaaaaaaaaaaaaaa1"',
+        "def use_token(access_token: str) -> None: ...", "",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_is_left_alone(text: str) -> None:

@@ -289,6 +289,7 @@ def test_a_backup_of_an_earlier_format_is_brought_up_to_date(
 def as_version_1(path: Path) -> None:
     """Make a journal what the first format was: words without their parts."""
     with contextlib.closing(sqlite3.connect(path)) as old, old:
-        old.execute("DROP TABLE word")
+        for table in ("word", "stage", "signal", "seen"):
+            old.execute(f"DROP TABLE {table}")
         old.execute("CREATE VIRTUAL TABLE word USING fts5 (text, tokenize = 'porter unicode61')")
         old.execute("PRAGMA user_version = 1")

@@ -1,0 +1,29 @@
+"""Writing a small file in one piece."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Make ``text`` (UTF-8) what the file ``path`` holds: a reader sees the old file or the new.
+
+    The new one has ``mode`` less the umask, whatever the old one had; a symbolic link is replaced,
+    not followed. It outlives the process' death, not a loss of power: nothing waits for the disk.
+
+    Raises:
+        OSError: it cannot be written; ``path`` is as it was, and nothing is left beside it.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(fresh, _NEW, mode), "w", encoding="utf-8") as stream:
+            stream.write(text)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
