@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -14,12 +14,14 @@ from graph.console import run_command
 from mcp_local_llm import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
+    from agents.capture.detector import Detector
+    from agents.capture.second_opinion import SecondOpinion
     from memory.embedder import Embedder
 
 _DESCRIPTION: Final = """\
 Read JSON lines {"prev_assistant": ..., "text": ...} (an answer, and what the user wrote after it)
-and write one JSON line each: label, flags, confidence, rule, polarity, emotion. A longer answer may
-be given as its beginning and its end, prev_assistant_tail. Nothing is stored.
+and write one JSON line each: label, flags, confidence, rule, polarity, emotion, feeling. A longer
+answer may be given as its beginning and its end, prev_assistant_tail. Nothing is stored.
 """
 _SHOWN: Final = 60  # characters of a wrong line
 
@@ -30,23 +32,25 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="JSON lines; default: standard input"
     )
-    parser.add_argument(
-        "--words-only", action="store_true", help="judge by words alone, without embedding model"
-    )
+    detector_options(parser)
     parser.set_defaults(json=False)
     return run_command(parser, argv, _detect)
 
 
 def _detect(options: argparse.Namespace) -> int:
-    from agents.capture.detector import Detector
+    from agents.capture.feeling import Feelings
+    from graph.settings import load_settings
 
     with ExitStack() as stack:
         lines = _opened(options.file, stack)
-        detector = Detector(None if options.words_only else _embedder())
+        detector = stack.enter_context(open_detector("detect", options))
+        feelings = Feelings(model=load_settings(Path.cwd()).feeling_model)
         for number, line in enumerate(lines, 1):
             if line.strip():
-                found = detector.detect(*_turn(number, line))
-                sys.stdout.write(found.model_dump_json() + "\n")
+                previous, text = _turn(number, line)
+                said = detector.detect(previous, text).model_dump(mode="json")
+                said["feeling"] = feelings.read([text])[0].model_dump(mode="json")
+                sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
                 sys.stdout.flush()  # who writes turn after turn waits for each answer
     return 0
 
@@ -94,11 +98,54 @@ def _speakable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _embedder() -> Embedder | None:
-    from memory.minilm import MiniLM
+def detector_options(parser: argparse.ArgumentParser) -> None:
+    """Add what ``open_detector`` reads."""
+    parser.add_argument(
+        "--words-only", action="store_true", help="judge by words alone, without embedding model"
+    )
+    parser.add_argument(
+        "--second-opinion",
+        action="store_true",
+        help="ask the configured model, started if need be, where the classifier is in doubt",
+    )
+
+
+@contextmanager
+def open_detector(command: str, options: argparse.Namespace) -> Iterator[Detector]:
+    """Open the detector for ``command``, with the models that are asked for and at hand.
+
+    Where one is not, or goes away, a line says so.
+
+    Raises:
+        ModelUnavailable: the detector's own weights are missing.
+        UsageError: the settings of the model are wrong.
+    """
+    from agents.capture.detector import Detector
+
+    def tell(text: str) -> None:
+        sys.stderr.write(f"mcp-local-llm {command}: {text}\n")
+
+    embedder: Embedder | None = None
+    if not options.words_only:
+        from memory.minilm import MiniLM
+
+        try:
+            embedder = MiniLM.resolve(threads=1)
+        except ModelUnavailable as error:
+            tell(f"judging by words alone, since {error}")
+    with ExitStack() as stack:
+        second = _second(stack, tell) if options.second_opinion else None
+        yield Detector(embedder, second=second)
+        if second is not None and second.problem:
+            tell(f"no more second opinions, since {second.problem}")
+
+
+def _second(stack: ExitStack, tell: Callable[[str], None]) -> SecondOpinion | None:
+    from agents.capture.second_opinion import from_served_model
+    from graph.settings import load_settings
 
     try:
-        return MiniLM.resolve(threads=1)
+        return stack.enter_context(from_served_model(load_settings(Path.cwd()).model))
     except ModelUnavailable as error:
-        sys.stderr.write(f"mcp-local-llm detect: judging by words alone, since {error}\n")
+        tell(f"no second opinion, since {error}")
         return None

@@ -168,6 +168,19 @@ WRONG: Final = {
         this)\b|\bshould\s?n'?t\s+(?:it|that|this|we|the)\b|\bdidn'?t\s+(?:you|we|i)\b|
         \bwhere\s+(?:did|is|are)\s+(?:you|the|all|my)\b
     """,
+    "doubts": r"""
+        \b(?:is|are|does|do|did|can|could|would|should|was|has)(?:n'?t|\s+not)\s+(?:we|it|that|
+        this|there|the|they|you|\w+\s+(?:a|the|too))\b|\bdo\s+(?:we|i)\s+(?:really|actually|even)\b|
+        \bwhy\s+(?:do|would|should|not|are|is|did)\b|\bis\s+there\s+(?:no|any|a)\s+(?:other|better|
+        simpler|easier)\b|\bi\s+(?:don'?t|dont|do\s+not|doubt|never)\s+(?:think|believe|see\s+why|
+        trust)\b|\bnot\s+sure\b|\bright\s*\?
+    """,
+    "reports": r"""
+        \b(?:i\s+(?:just\s+)?(?:noticed|found|saw|tried|tested|checked|looked)|i'?ve\s+(?:just\s+)?
+        (?:noticed|found|tried|tested)|for\s+(?:some|whatever)\s+reason|turns\s+out|there\s+(?:is|
+        are|'s)\s+(?:an?\s+|still\s+|many\s+|lots?\s+of\s+|more\s+)?(?:issues?|problems?|bugs?|
+        errors?))\b
+    """,
     "look_again": r"""
         \b(?:look|check|read|search|try|think|see)\s+(?:it\s+|this\s+|that\s+)?(?:again|
         more\s+carefully|carefully|closer|properly|the\s+(?:docs?|logs?|spec|screenshot|
@@ -209,7 +222,7 @@ ANGER: Final = {
         amazing|good\s+job|well\s+done|thanks?\s+(?:a\s+lot\s+)?for|slow\s+clap|
         genius)[,.! ]+(?:now|another|so|you|it|and|that|just|for|the|again|more|still|\"|
         breaking|nothing)|slow\s+clap|real\s+genius|truly|how\s+(?:nice|lovely|helpful)|
-        yeah\s+right|sure\s+it\s+(?:is|does|works))\b
+        yeah\s+right|sure\s+it\s+(?:is|does|works))\b|\s/s\W*$|\bsuu+re\b
     """,
     "shout": r"""[!?]{2,}|!\?|\?!""",
     "shouted": r"""

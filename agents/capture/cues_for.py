@@ -87,6 +87,18 @@ STANDING: Final = {
         send\w*|claim\w*|add\w*|invent\w*|mock\w*|more|new|mess\w*|litter\w*|rewrit\w+|
         abbreviat\w+|updat\w+)\b
     """,
+    "is_for": r"""
+        \b(?:that'?s|this\s+is|is|it'?s)\s+(?:exactly\s+)?what\s+\S+(?:\s+\S+){0,3}\s+(?:is|are)\s+
+        (?:there\s+)?for\b|\bbelongs?\s+(?:in|into|to)\b|\blives?\s+in\b|\bcomes?\s+from\b|
+        \bgoes\s+(?:in|into|through)\b|\bis\s+done\s+(?:by|in|with|through)\b|\bwe\s+(?:moved|
+        switched|changed|migrated|got\s+rid|decided|agreed)\b
+    """,
+    "no_more": r"""
+        \bno\s+(?:more\s+)?\w+(?:\s+\w+){0,2}\s*(?:,\s*(?:ever|please|anywhere|no)\b|unless\b|
+        without\b|in\s+(?:this|our|the)\b)|\bhands\s+off\b|\boff\s+limits\b|\bnot\s+(?:one\s+)?
+        (?:more|another)\b|\bunless\s+i\b|\bi\s+(?:already\s+)?(?:keep|always|have\s+to)\s+
+        (?:tell|say|remind|repeat|ask)\w*
+    """,
     "we_state": r"""
         (?:^|[.,;:!\n]\s*|\b(?:that|because|since|as|but|and|so|fyi|know|remember|note|
         here)\s+)(?:we|our|in\s+this\s+\w+)\b[^.?!\n]{0,25}\b(?:use[sd]?|don'?t|do\s+not|never|
@@ -124,8 +136,8 @@ ACCEPTED: Final = {
     """,
     "begins_yes": r"""
         ^\W*(?:y|yes+|yep|yup|yeah|ya|ja(?:wohl)?|jep|si|s[ií]|oui|ok(?:ay|ey)?|k|kk|sure|
-        alright|right|fine|agreed?|correct|exactly|absolutely|definitely|of\s+course|please|pls|
-        lgtm|ship\s+it|approved?|confirmed?|both|all(?:\s+of\s+(?:them|the\s+above))?|
+        alright|right|fine|agreed?|correct|exactly|absolutely|definitely|of\s+course|
+        (?:please|pls)(?=\W*$|\s+(?:do|go|proceed|start|continue)\b)|lgtm|ship\s+it|approved?|confirmed?|both|all(?:\s+of\s+(?:them|the\s+above))?|
         the\s+(?:first|second|third|last|former|latter)|klar|gerne|genau|passt|mach\s+(?:das|
         es)|dale|vale|d'accord|sounds?\s+(?:good|great|fine|right))\b(?!\s+but\b)
     """,
@@ -164,6 +176,31 @@ ACCEPTED: Final = {
 }
 # A new wish, a question, or a plain reply.
 WISH: Final = {
+    "of_the_product": r"""
+        \b(?:it|they|he|she|users?|customers?|members?|people|everybody|(?:the|an?|each|every|all|
+        both|these|those)\s+(?:\w+\s+){0,2}\w+)\s+(?:must|should|can|may|has\s+to|have\s+to|
+        needs?\s+to|ought\s+to|will|are|is)(?:\s+(?:also|then|still))?\s+(?:always|never|not|
+        only|be|have|ever|at\s+most|at\s+least)\b
+    """,
+    "for_now": r"""
+        \b(?:for\s+(?:now|the\s+moment|today|the\s+demo)|right\s+now|at\s+the\s+moment|
+        this\s+time|just\s+this|first\s+of\s+all|to\s+begin\s+with|yet)\b
+    """,
+    "another_topic": r"""
+        \b(?:another\s+(?:thing|issue|problem|bug|one|question)|next\s+(?:thing|problem|issue|
+        one|bug|step|up|page)|one\s+more|other\s+(?:issue|problem|thing)|unrelated|
+        (?:since|for|in)\s+(?:months|weeks|years|ages)|from\s+the\s+beginning|all\s+along|
+        sometimes|already\s+before|long\s+standing)\b
+    """,
+    "own_fault": r"""
+        \bmy\s+(?:fault|bad|mistake)\b|\bby\s+(?:mistake|accident)\b|\baccident\w*\b|
+        \bi\s+(?:\w+\s+)?(?:closed|pressed|clicked|deleted|lost|reset|forgot)\b
+    """,
+    "how_do_i": r"""
+        \bhow\s+(?:can|do|would|should|to|could)\b|\bwhat\s+(?:does|is|are|do|should|would|could|
+        can|about)\b|\boptions?\b|\bexplain\b|\bwhat'?s\b
+    """,
+    "answers": r"""(?:^|\n)\W*1\s*[.):-]?\s+\S[\s\S]*?[\n,;. ]2\s*[.):-]?\s+\S""",
     "request": r"""
         \b(?:can|could|would|will|can't|could'?nt)\s+(?:you|u|we|i|it)\b|\b(?:k[oö]nntest|
         kannst)\s+du\b|\bplease\b|\bpls\b|\bbitte\b|\bi(?:'d|\s+would)?\s+(?:like|want|need)\b|

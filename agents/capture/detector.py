@@ -22,6 +22,7 @@ from agents.capture.cues import TURN
 from agents.capture.features import FINGERPRINT, read_by_model, words_and_cues
 from agents.capture.parts import Parts, take_apart
 from agents.capture.rule import find_rule
+from agents.capture.second_opinion import SecondOpinion
 from mcp_local_llm import ModelUnavailable
 from memory.embedder import Embedder
 from memory.records import Record
@@ -67,13 +68,22 @@ class Detection(Record):
 class Detector:
     """Judges turns; opening it costs milliseconds, a turn without embeddings about one."""
 
-    def __init__(self, embedder: Embedder | None = None, weights: Path = WEIGHTS) -> None:
+    def __init__(
+        self,
+        embedder: Embedder | None = None,
+        weights: Path = WEIGHTS,
+        *,
+        second: SecondOpinion | None = None,
+    ) -> None:
         """Read the ``weights``; with an ``embedder`` those that were trained with MiniLM.
+
+        ``second`` is asked where the classifier is in doubt.
 
         Raises:
             ModelUnavailable: the weights are missing, damaged, or belong to other features.
         """
         self._embedder = embedder
+        self._second = second
         part = "embedded" if embedder else "plain"
         self._weight, self._bias = _read(weights, part)
 
@@ -97,10 +107,14 @@ class Detector:
             vectors = self._embedder.embed([read_by_model(p) for p in parts])
             inputs = np.hstack([inputs, vectors])
         chances = 1 / (1 + np.exp(-(inputs @ self._weight.T + self._bias)))
-        return [self._judge(p, row) for p, row in zip(parts, chances, strict=True)]
+        answers = (previous for previous, _ in turns)
+        judged = zip(parts, answers, chances, strict=True)
+        return [self._judge(part, before, row) for part, before, row in judged]
 
-    def _judge(self, parts: Parts, chances: NDArray[np.float32]) -> Detection:
+    def _judge(self, parts: Parts, previous: str, chances: NDArray[np.float32]) -> Detection:
         p = dict(zip(HEADS, chances.tolist(), strict=True))
+        if self._second is not None:
+            p = self._second.settled(p, previous, parts.typed)
         if not parts.typed.strip():
             p |= {"fix": 0.0, "teach": 0.0, "approve": 0.0, "anger": 0.0}
         label = _label(p, parts.typed)

@@ -23,6 +23,7 @@ _IDENTIFIER: Final = re.compile(
     r"`[^`]+`|\b\w+\.\w{1,4}\b|\b\w+_\w+\b|\b[a-z]+[A-Z]\w*\b|\b\w+/\w+"
 )
 _NUMBERED: Final = re.compile(r"(?:^|\n)\s*(?:\d+[.)]|[-*])\s")
+_ENDING: Final = 300  # characters at its end, where it asks or offers
 _ANSWER_SEEN: Final = 2_000  # characters from either end of the answer
 _MEASURES: Final = (
     "bias_answer",
@@ -44,6 +45,7 @@ _MEASURES: Final = (
     "quoted",
     "mention",
     "overlap",
+    "overlap_end",
     "new_words",
     "answer_length",
     "lower_start",
@@ -58,12 +60,20 @@ _CROSSED: Final = {
     ),
     "asks": (
         "short", "very_short", "begins_yes", "go_ahead", "option", "begins_no", "list",
-        "begins_task", "dont_do",
+        "begins_task", "dont_do", "overlap_end", "answers", "should", "begins_but",
     ),
     "offers": (
         "short", "very_short", "go_ahead", "begins_yes", "begins_task", "option", "begins_no",
+        "overlap_end", "consents", "begins_praise",
     ),
     "announces": ("begins_no", "begins_task", "should", "short", "stop", "dont_do"),
+    "long": (
+        "should", "always", "all_every", "dont_do", "begins_task", "symptom", "not_working",
+        "of_the_product", "praise", "request", "but_inside", "bids_always",
+    ),
+    "begins_task": ("always", "all_every", "dont_do", "only", "of_the_product"),
+    "of_the_product": ("always", "bids_always", "should"),
+    "pasted_error": ("how_do_i", "ends_question", "when_i", "still", "also_next"),
 }  # fmt: skip
 _OPINION: Final = (
     "begins_no",
@@ -106,7 +116,7 @@ def named(parts: Parts, answer: str) -> NDArray[np.float32]:
     turn = {name: float(bool(cue.search(parts.typed))) for name, cue in TURN.items()}
     said = _ends(answer)
     before = {name: float(bool(cue.search(said))) for name, cue in ANSWER.items()}
-    before["asks"] = float(bool(ANSWER["asks"].search(said[-300:])))
+    before["asks"] = float(bool(ANSWER["asks"].search(said[-_ENDING:])))
     measures = _measures(parts, said)
     seen = {**turn, **before, **measures}
     crossed = [seen[a] * seen[b] for a, others in _CROSSED.items() for b in others]
@@ -139,6 +149,7 @@ def _measures(parts: Parts, answer: str) -> dict[str, float]:
     count = len(words)
     own = set(_CONTENT.findall(typed.lower()))
     theirs = set(_CONTENT.findall(answer.lower()))
+    last = set(_CONTENT.findall(answer[-_ENDING:].lower()))
     values = (
         float(bool(answer)),
         float(np.log1p(count)) / 3,
@@ -159,6 +170,7 @@ def _measures(parts: Parts, answer: str) -> dict[str, float]:
         float(parts.quoted),
         float("@" in typed or "#terminal" in typed),
         len(own & theirs) / (len(own) or 1),
+        len(own & last) / (len(own) or 1),
         min(len(own - theirs), 12) / 6,
         float(np.log1p(len(answer))) / 6,
         float(typed[:1].islower()),

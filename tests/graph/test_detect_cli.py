@@ -59,3 +59,16 @@ def test_a_file_may_be_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "empty.jsonl").touch()
     assert main(["--words-only", str(tmp_path / "empty.jsonl")]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_model_elsewhere_is_not_asked_and_a_line_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__BASE_URL", "https://models.example/v1")
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__MODEL", "some-model")
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__PROFILE", "remote")
+    (tmp_path / "turns.jsonl").write_text('{"text": "thanks!"}\n')
+    assert main(["--words-only", "--second-opinion", str(tmp_path / "turns.jsonl")]) == 0
+    said = capsys.readouterr()
+    assert "another machine" in said.err
+    assert json.loads(said.out)["label"] == "approval"

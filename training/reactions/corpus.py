@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import ConfigDict, ValidationError
 
@@ -16,6 +16,7 @@ from memory.records import Record
 CORPUS: Final = Path(__file__).parent / "corpus.jsonl"
 _JOINTS: Final = (". ", "\n", " ", ", ", ".\n\n", "... ")
 _FIX: Final = frozenset({"correction", "rejection"})
+_Labelled = TypeVar("_Labelled", bound=Record)
 
 
 class Turn(Record):
@@ -64,20 +65,29 @@ def read_turns(path: Path = CORPUS) -> list[Turn]:
     Raises:
         UsageError: the file cannot be read, or a line is no labelled turn; the line is named.
     """
+    return read_labelled(path, Turn)
+
+
+def read_labelled(path: Path, kind: type[_Labelled]) -> list[_Labelled]:
+    """Return the records of a ``kind`` in ``path``, one JSON object per line.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is no such record; the line is named.
+    """
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {str(path)!r} ({error}); name a JSONL file") from error
-    turns = []
+    records = []
     for number, line in enumerate(lines, 1):
         try:
-            turns.append(Turn.model_validate_json(line))
+            records.append(kind.model_validate_json(line))
         except ValidationError as error:
             what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise UsageError(
-                f"line {number} of {str(path)!r} is no labelled turn ({what})"
+                f"line {number} of {str(path)!r} is no labelled {kind.__name__.lower()} ({what})"
             ) from None
-    return turns
+    return records
 
 
 def joined(turns: Sequence[Turn], seed: int) -> list[Turn]:

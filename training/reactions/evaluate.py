@@ -22,7 +22,7 @@ from mcp_local_llm import LocalLLMError, ModelUnavailable
 from memory.embedder import Embedder
 from memory.records import Record
 from training.reactions.corpus import HOLDS, Turn, read_turns
-from training.reactions.train import EMBEDDED_SCALE, EMBEDDED_WIDTH, folds, learn, rows
+from training.reactions.train import folds, learn, rows
 
 SETS: Final = HEADS[:4]
 _ENOUGH: Final = 5  # positives that an owner needs for a figure of its own
@@ -76,8 +76,6 @@ def cross_validated(turns: Sequence[Turn], embedder: Embedder | None) -> dict[st
     said: dict[str, list[bool]] = defaultdict(list)
     for taught, held in folds(turns):
         weight, bias = learn(taught, embedder)
-        if embedder is not None:  # the scale is in the weights, so the rows must not have it too
-            weight[:, -EMBEDDED_WIDTH:] /= EMBEDDED_SCALE
         scores = rows(held, embedder) @ weight.T + bias
         for column, name in enumerate(SETS):
             wanted[name] += truth(held)[name].tolist()

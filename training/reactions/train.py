@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from agents.capture.detector import HEADS, WEIGHTS
-from agents.capture.features import FINGERPRINT, read_by_model, words_and_cues
+from agents.capture.features import FINGERPRINT, HASHED, NAMES, read_by_model, words_and_cues
 from agents.capture.parts import take_apart
 from mcp_local_llm import LocalLLMError
 from memory.embedder import Embedder
@@ -37,11 +37,14 @@ _STRENGTH: Final = 0.25  # inverse of the penalty on large weights
 _JOINED_WEIGHT: Final = 0.5
 # Where the line is drawn, in log-odds: what is rare is rather missed than invented.
 THRESHOLDS: Final[dict[str, dict[str, float]]] = {
-    "plain": {"fix": 0.0, "teach": -0.6, "approve": 0.1, "anger": -1.2},
-    "embedded": {"fix": 0.0, "teach": -0.5, "approve": -0.3, "anger": -1.0},
+    "plain": {"fix": -0.2, "teach": -0.7, "approve": -0.4, "anger": -0.7},
+    "embedded": {"fix": 0.3, "teach": -0.35, "approve": 0.0, "anger": -0.5},
 }
-EMBEDDED_WIDTH: Final = 384
-EMBEDDED_SCALE: Final = 2.5
+# How much signs and a model's vector count beside the words. Teaching and anger are told by how a
+# thing is said, and less by what it is about.
+_SIGNS: Final = {"teach": 1.5, "anger": 1.5}
+_VECTOR: Final = {"teach": 1.5, "anger": 1.5}
+_VECTOR_ELSE: Final = 2.5
 
 
 def rows(turns: Sequence[Turn], embedder: Embedder | None) -> Matrix:
@@ -51,7 +54,7 @@ def rows(turns: Sequence[Turn], embedder: Embedder | None) -> Matrix:
     if embedder is None:
         return plain
     vectors = embedder.embed([read_by_model(p) for p in parts])
-    return np.hstack([plain, vectors * EMBEDDED_SCALE])
+    return np.hstack([plain, vectors])
 
 
 def fit(
@@ -65,26 +68,32 @@ def fit(
     weights, biases = [], []
     for head in HEADS:
         model: Any = LogisticRegression(C=_STRENGTH, max_iter=1000)
+        scale = _scale(head, both.shape[1])
         if head in _SETS:
             wanted = np.array([HOLDS[head](turn) for turn in [*turns, *pairs]])
-            model.fit(both, wanted, sample_weight=heavy)
+            model.fit(both * scale, wanted, sample_weight=heavy)
         else:
             within = HOLDS.get(_WITHIN.get(head, ""))
             chosen = [i for i, turn in enumerate(turns) if within is None or within(turn)]
-            model.fit(inputs[chosen], np.array([HOLDS[head](turns[i]) for i in chosen]))
-        weights.append(model.coef_[0])
+            wanted = np.array([HOLDS[head](turns[i]) for i in chosen])
+            model.fit(inputs[chosen] * scale, wanted)
+        weights.append(model.coef_[0] * scale)
         biases.append(model.intercept_[0] - THRESHOLDS[part].get(head, 0.0))
     return np.stack(weights).astype(np.float32), np.array(biases, np.float32)
 
 
+def _scale(head: str, width: int) -> Matrix:
+    scale = np.ones(width, np.float32)
+    scale[: len(NAMES)] = _SIGNS.get(head, 1.0)
+    scale[len(NAMES) + HASHED :] = _VECTOR.get(head, _VECTOR_ELSE)
+    return scale
+
+
 def learn(turns: Sequence[Turn], embedder: Embedder | None) -> tuple[Matrix, Matrix]:
-    """Return weights and biases for ``turns``; the embedder's scale is part of the weights."""
+    """Return weights and biases for ``turns``, to be used on what ``rows`` returns."""
     pairs = joined(turns, SEED)
     part = "plain" if embedder is None else "embedded"
-    weight, bias = fit(turns, pairs, rows(turns, embedder), rows(pairs, embedder), part)
-    if embedder is not None:
-        weight[:, -EMBEDDED_WIDTH:] *= EMBEDDED_SCALE
-    return weight, bias
+    return fit(turns, pairs, rows(turns, embedder), rows(pairs, embedder), part)
 
 
 def train(corpus: Path, target: Path, embedder: Embedder, tell: Callable[[str], object]) -> None:

@@ -1,0 +1,292 @@
+"""The hook's script as Cursor runs it, and the spool it fills: nothing lost, nothing invented."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.capture import hooks_file
+from agents.capture.spool import is_waiting, spool_file, take_in
+from agents.capture.turn import Turn
+from mcp_local_llm import StoreUnavailable, UsageError
+
+Hook = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "state home"
+    hooks_file.install(home, hooks_file.hooks_file(tmp_path))
+    return home
+
+
+@pytest.fixture
+def hook(home: Path, tmp_path: Path) -> Hook:
+    """Run what hooks.json says for an event, through a shell as Cursor does."""
+    entries = json.loads(hooks_file.hooks_file(tmp_path).read_text())["hooks"]
+
+    def call(name: str, given: bytes) -> subprocess.CompletedProcess[bytes]:
+        command = entries[name][0]["command"]
+        return subprocess.run(command, shell=True, input=given, capture_output=True, timeout=60)
+
+    return call
+
+
+def event(name: str, text: str, generation: str = "g1", **more: Any) -> dict[str, Any]:
+    field = {"beforeSubmitPrompt": "prompt", "afterAgentResponse": "text"}.get(name, "file_path")
+    known = {"conversation_id": "c1", "generation_id": generation, "workspace_roots": ["/w"]}
+    return {"hook_event_name": name, **known, field: text, **more}
+
+
+def note(home: Path, *events: dict[str, Any], at: float = 1_770_000_000.0) -> None:
+    """Write events to the spool as the script does, without starting it each time."""
+    from agents.capture.cursor_hook import noted
+
+    with spool_file(home).open("ab") as spool:
+        for number, one in enumerate(events):
+            line = json.loads(noted(one))
+            spool.write(json.dumps({**line, "at": at + number}).encode() + b"\n")
+
+
+def taken(home: Path) -> tuple[list[Turn], Counter[str]]:
+    turns: list[Turn] = []
+    return turns, +take_in(home, turns.extend)
+
+
+PROMPT, ANSWER, EDIT = "beforeSubmitPrompt", "afterAgentResponse", "afterFileEdit"
+
+
+def test_the_script_answers_and_notes_each_event(home: Path, hook: Hook) -> None:
+    said = hook(PROMPT, json.dumps(event(PROMPT, "add a retry")).encode())
+    assert (said.returncode, json.loads(said.stdout), said.stderr) == (0, {"continue": True}, b"")
+    said = hook(ANSWER, json.dumps(event(ANSWER, "Added \ud83d.")).encode())
+    assert (said.returncode, json.loads(said.stdout)) == (0, {})
+    assert spool_file(home).stat().st_mode & 0o777 == 0o600
+    [turn], refused = taken(home)
+    assert (turn.text, turn.folder, turn.origin) == ("add a retry", "/w", "hook")
+    assert not refused and not is_waiting(home)
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b'{"hook_event_name": []}', b'{"prompt": 3}']
+)
+def test_the_script_survives_what_is_no_event(home: Path, hook: Hook, given: bytes) -> None:
+    said = hook(PROMPT, given)
+    assert (said.returncode, json.loads(said.stdout)) == (0, {"continue": True})
+    assert not is_waiting(home)
+
+
+def test_the_script_answers_where_it_cannot_write(home: Path, hook: Hook) -> None:
+    spool_file(home).parent.rmdir()
+    said = hook(PROMPT, json.dumps(event(PROMPT, "hello")).encode())
+    assert (said.returncode, json.loads(said.stdout), said.stderr) == (0, {"continue": True}, b"")
+
+
+def test_a_prompt_of_a_megabyte_is_kept_in_bounds(home: Path, hook: Hook) -> None:
+    text = "remember to use tabs " + "x" * 1_000_000 + " at the end"
+    hook(PROMPT, json.dumps(event(PROMPT, text)).encode())
+    [turn], _ = taken(home)
+    assert turn.text.startswith("remember to use tabs") and turn.text.endswith("at the end")
+    assert len(turn.text) < 20_000
+
+
+def test_a_full_spool_takes_no_more(home: Path, hook: Hook) -> None:
+    with spool_file(home).open("wb") as spool:
+        spool.truncate(64_000_000)
+    hook(PROMPT, json.dumps(event(PROMPT, "hello")).encode())
+    assert spool_file(home).stat().st_size == 64_000_000
+
+
+def test_answers_find_their_prompt_whatever_the_order(home: Path) -> None:
+    first, second = event(PROMPT, "add a retry", "g1"), event(PROMPT, "no, not for POST", "g2")
+    answer, other = event(ANSWER, "Added.", "g1"), event(PROMPT, "hello", conversation_id="c2")
+    edit = event(EDIT, "/w/shop/cart.py", "g1")
+    note(home, first, other, second, answer, edit)
+    turns, _ = taken(home)
+    assert [(turn.text, turn.previous) for turn in turns] == [
+        ("add a retry", ""), ("hello", ""), ("no, not for POST", "Added."),
+    ]  # fmt: skip
+    assert turns[-1].file == "shop/cart.py"
+
+
+def test_the_answer_is_remembered_until_the_next_prompt_is_taken_in(home: Path) -> None:
+    note(home, event(PROMPT, "add a retry", "g1"), event(ANSWER, "Added; key AKIA" + "Q7" * 8))
+    assert len(taken(home)[0]) == 1
+    note(home, event(PROMPT, "no, not for POST", "g2"))
+    [turn], _ = taken(home)
+    assert turn.text == "no, not for POST" and turn.previous.startswith("Added; key [AWS")
+    assert taken(home) == ([], Counter())
+    carried = spool_file(home).with_name("carried.jsonl").read_text()
+    assert "POST" not in carried and "Added" not in carried
+
+
+def test_an_event_noted_twice_is_one_turn_and_the_same_words_later_are_another(home: Path) -> None:
+    note(home, *[event(PROMPT, "still failing", "g1")] * 2, event(PROMPT, "still failing", "g2"))
+    turns, _ = taken(home)
+    assert len(turns) == 2 and turns[0].key != turns[1].key
+
+
+def test_a_clock_that_jumps_changes_no_order_and_gives_no_impossible_time(home: Path) -> None:
+    note(home, event(PROMPT, "one", "g1"), at=4e9)
+    note(home, event(PROMPT, "two", "g2"), at=-5.0)
+    note(home, event(PROMPT, "three", "g3"), at=1e300)
+    note(home, event(PROMPT, "four", "g4"), at=1_770_000_000.0)
+    turns, _ = taken(home)
+    assert [turn.text for turn in turns] == ["one", "two", "three", "four"]
+    assert all(turn.at.year >= 2020 for turn in turns)
+    assert turns[0].at <= turns[1].at <= turns[2].at, "now stands for what cannot be"
+
+
+def test_a_spool_cut_in_half_loses_the_half_line_alone(home: Path, hook: Hook) -> None:
+    note(home, event(PROMPT, "whole", "g1"), event(PROMPT, "cut off in the middle", "g2"))
+    os.truncate(spool_file(home), spool_file(home).stat().st_size - 20)
+    hook(PROMPT, json.dumps(event(PROMPT, "afterwards", "g3")).encode())
+    turns, refused = taken(home)
+    assert [turn.text for turn in turns] == ["whole", "afterwards"]
+    assert refused == {"cut off, or no event": 1}
+
+
+def test_a_taking_in_that_broke_off_is_done_again(home: Path) -> None:
+    note(home, event(PROMPT, "one", "g1"))
+
+    def breaks(turns: Sequence[Turn]) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with pytest.raises(StoreUnavailable):
+        take_in(home, breaks)
+    note(home, event(PROMPT, "two", "g2"))
+    assert is_waiting(home)
+    assert [turn.text for turn in taken(home)[0]] == ["one", "two"]
+    assert not is_waiting(home)
+
+
+def test_while_one_process_takes_in_another_leaves_it_alone(home: Path) -> None:
+    note(home, event(PROMPT, "one"))
+    inner: list[list[Turn]] = []
+    take_in(home, lambda turns: inner.append(taken(home)[0]))
+    assert inner == [[]]
+
+
+def test_hooks_that_write_at_once_keep_their_lines_whole(home: Path, tmp_path: Path) -> None:
+    command = json.loads(hooks_file.hooks_file(tmp_path).read_text())["hooks"][PROMPT][0]["command"]
+    many = [
+        subprocess.Popen(
+            command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+        for _ in range(8)
+    ]  # fmt: skip
+    turns: list[Turn] = []
+    for number, one in enumerate(many):
+        given = json.dumps(event(PROMPT, f"{number} " + "x" * 9_000, f"g{number}")).encode()
+        assert one.stdin is not None
+        one.stdin.write(given)
+        one.stdin.close()
+        take_in(home, turns.extend)  # which moves the spool away under their hands
+    assert [one.wait(60) for one in many] == [0] * 8
+    take_in(home, turns.extend)
+    assert sorted(turn.text.split()[0] for turn in turns) == [*"01234567"]
+
+
+def test_without_hooks_there_is_nothing_to_take_in(tmp_path: Path) -> None:
+    assert not is_waiting(tmp_path)
+    assert taken(tmp_path) == ([], Counter())
+
+
+def test_an_event_of_no_folder_belongs_to_no_project(home: Path) -> None:
+    note(home, event(PROMPT, "one", workspace_roots=[]))
+    assert taken(home) == ([], Counter({"of no folder": 1}))
+
+
+def test_a_spool_that_cannot_be_read_is_an_error(home: Path) -> None:
+    spool_file(home).mkdir()
+    with pytest.raises(StoreUnavailable, match="spool"):
+        taken(home)
+
+
+# -- hooks.json ----------------------------------------------------------------------------------
+
+
+def test_other_hooks_and_fields_stay(home: Path, tmp_path: Path) -> None:
+    file = hooks_file.hooks_file(tmp_path / "other")
+    file.parent.mkdir(parents=True)
+    theirs = {
+        "version": 1,
+        "note": "ä",
+        "hooks": {"stop": [{"command": "x"}], PROMPT: [], "odd": []},
+    }
+    theirs["hooks"][ANSWER] = [{"command": "theirs"}]  # type: ignore[index]
+    file.write_text(json.dumps(theirs))
+    hooks_file.install(home, file)
+    once = file.read_text()
+    hooks_file.install(home, file)
+    assert json.loads(file.read_text()) == json.loads(once), "installed twice, it is there once"
+    assert set(hooks_file.installed(file)) == {PROMPT, ANSWER, EDIT}
+    assert json.loads(once)["hooks"][ANSWER][0] == {"command": "theirs"}
+    assert hooks_file.remove(file)
+    left = json.loads(file.read_text())
+    assert (left["note"], left["hooks"]["stop"], left["hooks"][ANSWER], left["hooks"]["odd"]) == (
+        "ä", [{"command": "x"}], [{"command": "theirs"}], [],
+    )  # fmt: skip
+    assert not hooks_file.remove(file)
+
+
+def test_a_file_with_nothing_else_is_removed(home: Path, tmp_path: Path) -> None:
+    file = hooks_file.hooks_file(tmp_path)
+    assert hooks_file.remove(file) and not file.exists()
+    assert hooks_file.installed(file) == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["// a comment\n{}", "[]", '{"hooks": []}', '{"hooks": {"stop": 1}}']
+)
+def test_a_file_in_no_known_form_stays_as_it_is(home: Path, tmp_path: Path, text: str) -> None:
+    file = hooks_file.hooks_file(tmp_path / "other")
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    with pytest.raises(UsageError, match="stays as it is"):
+        hooks_file.install(home, file)
+    assert file.read_text() == text
+
+
+def test_a_link_to_the_file_stays_a_link(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "dotfiles.json"
+    target.write_text('{"version": 1}')
+    target.chmod(0o640)
+    file = hooks_file.hooks_file(tmp_path / "other")
+    file.parent.mkdir(parents=True)
+    file.symlink_to(target)
+    hooks_file.install(home, file)
+    assert file.is_symlink() and PROMPT in target.read_text()
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_an_old_script_is_noticed_and_brought_up_to_date(home: Path, tmp_path: Path) -> None:
+    assert hooks_file.is_current(home)
+    hooks_file.script_file(home).write_text("old")
+    assert not hooks_file.is_current(home)
+    hooks_file.install(home, hooks_file.hooks_file(tmp_path))
+    assert hooks_file.is_current(home)
+    assert not hooks_file.is_current(tmp_path / "nowhere")
+
+
+def test_what_cannot_be_written_is_said(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".cursor").write_text("a file")
+    with pytest.raises(StoreUnavailable, match="cursor"):
+        hooks_file.install(home, hooks_file.hooks_file(tmp_path / "other"))
+
+
+def test_the_script_imports_nothing_but_the_standard_library(home: Path) -> None:
+    source = hooks_file.script_file(home).read_text()
+    imported = {
+        line.split()[1] for line in source.splitlines() if line.startswith(("import", "from"))
+    }
+    assert imported and imported <= sys.stdlib_module_names

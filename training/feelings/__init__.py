@@ -1,0 +1,1 @@
+"""The classifier of feelings: its corpus, its trainer and its evaluation."""
