@@ -15,6 +15,7 @@ _WIDTH, _HEIGHT = 720, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 48
 _TICKS: Final = 8  # at most, along the tokens
 _MARGIN: Final = 1.15  # above the highest loss and below the lowest, as a factor
+_DASHED: Final = 'stroke="#c2410c" stroke-dasharray="5 3"'
 
 Point = tuple[float, float]  # (tokens, mean loss per learned token)
 
@@ -63,11 +64,15 @@ def _points(text: str) -> Iterator[Point]:
             yield tokens, loss
 
 
-def draw_curve(points: Sequence[Point]) -> str:
-    """Return an SVG picture of ``points``: loss on a logarithmic scale over millions of tokens."""
-    most = max(tokens for tokens, _ in points) or 1.0
-    low = min(loss for _, loss in points) / _MARGIN
-    high = max(loss for _, loss in points) * _MARGIN
+def draw_curve(points: Sequence[Point], held_out: Sequence[Point] = ()) -> str:
+    """Return an SVG picture of ``points``: loss on a logarithmic scale over millions of tokens.
+
+    ``held_out`` is a second line, dashed: the loss on what is not trained on.
+    """
+    every = [*points, *held_out]
+    most = max(tokens for tokens, _ in every) or 1.0
+    low = min(loss for _, loss in every) / _MARGIN
+    high = max(loss for _, loss in every) * _MARGIN
 
     def x(tokens: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * tokens / most
@@ -78,8 +83,11 @@ def draw_curve(points: Sequence[Point]) -> str:
 
     across = [_across(y(loss), f"{loss:g}") for loss in loss_ticks(low, high)]
     down = [_down(x(tokens), f"{tokens / 1e6:g}") for tokens in token_ticks(most)]
-    line = " ".join(f"{x(tokens):.1f},{y(loss):.1f}" for tokens, loss in points)
+    lines = [_line([(x(tokens), y(loss)) for tokens, loss in points], 'stroke="#1f6feb"')]
     last = f"{points[-1][1]:.3g} after {points[-1][0] / 1e6:.3g} M tokens"
+    if held_out:
+        lines.append(_line([(x(tokens), y(loss)) for tokens, loss in held_out], _DASHED))
+        last += f" (dashed: held out, {held_out[-1][1]:.3g})"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
@@ -88,12 +96,17 @@ def draw_curve(points: Sequence[Point]) -> str:
             f'<text x="{_LEFT}" y="20">mean loss per learned token: {last}</text>',
             *across,
             *down,
-            f'<polyline points="{line}" fill="none" stroke="#1f6feb" stroke-width="1.6"/>',
+            *lines,
             f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 10}" text-anchor="end">'
             "tokens, millions</text>",
             "</svg>\n",
         ]
     )
+
+
+def _line(places: Sequence[Point], style: str) -> str:
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    return f'<polyline points="{path}" fill="none" stroke-width="1.6" {style}/>'
 
 
 def _across(y: float, label: str) -> str:

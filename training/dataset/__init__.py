@@ -1,0 +1,1 @@
+"""What a model is taught from: conversations, checked before they train anything."""

@@ -1,0 +1,181 @@
+"""The seam to mlx: a base model with LoRA layers that learns from batches, and its whole state.
+
+The layers, the schedule and gradient checkpointing are mlx_lm's; the step is written here, because
+mlx_lm's loop neither saves nor restores the optimizer's state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from agents.footprint import GIB
+from mcp_local_llm import LocalLLMError
+from training.lora.batches import Batch, Update
+from training.lora.recipe import BIAS_CORRECTION, Recipe, lora_parameters, schedule
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Arrays = dict[str, NDArray[np.generic]]
+
+_ADAPTER: Final = "adapter/"
+_OPTIMIZER: Final = "optimizer/"
+
+
+class TrainingDiverged(LocalLLMError):
+    """The loss or the weights are no longer numbers."""
+
+
+class Learner:
+    """One model in training. Not covered: more than one process or device."""
+
+    def __init__(self, model: Path, recipe: Recipe, iterations: int) -> None:
+        """Load ``model`` and put untrained LoRA layers, decided by the seed alone, into it."""
+        import mlx.core as mx
+        from mlx import optimizers
+        from mlx.nn.utils import value_and_grad
+        from mlx_lm.tuner.trainer import grad_checkpoint
+        from mlx_lm.tuner.utils import build_schedule, linear_to_lora_layers
+        from mlx_lm.utils import load_model, maybe_set_recommended_wired_limit
+
+        if mx.default_device() == mx.cpu:
+            mx.disable_compile()  # it would run a C++ compiler
+        maybe_set_recommended_wired_limit()
+        mx.reset_peak_memory()
+        self._recipe = recipe
+        self._model, _ = load_model(model)
+        self._model.freeze()
+        mx.random.seed(recipe.seed)
+        linear_to_lora_layers(self._model, recipe.layers, lora_parameters(recipe))
+        if recipe.grad_checkpoint:
+            grad_checkpoint(self._model.layers[0])  # type: ignore[no-untyped-call]
+        rate = build_schedule(schedule(recipe, iterations))
+        self._optimizer = optimizers.Adam(rate, bias_correction=BIAS_CORRECTION)
+        self._optimizer.init(self._model.trainable_parameters())
+        self._loss_and_gradient = value_and_grad(self._model, _summed_loss)
+        mx.eval(self._model.parameters(), self._optimizer.state)
+
+    @property
+    def peak_memory_gb(self) -> float:
+        """The most memory that arrays have taken so far, in GiB."""
+        import mlx.core as mx
+
+        return float(mx.get_peak_memory()) / GIB
+
+    def learn(self, iteration: int, update: Update) -> float:
+        """Make one update and return the mean loss per learned token before it.
+
+        What is random in it depends on the seed and ``iteration`` alone.
+
+        Raises:
+            TrainingDiverged: the loss is no number.
+        """
+        import mlx.core as mx
+        from mlx.utils import tree_map
+
+        mx.random.seed(self._recipe.seed * 1_000_003 + iteration)
+        self._model.train()
+        total, gradients = 0.0, None
+        for batch in update:
+            loss, more = self._loss_and_gradient(self._model, *_arrays(batch))
+            gradients = more if gradients is None else tree_map(mx.add, gradients, more)
+            mx.eval(loss, gradients)
+            total += loss.item()
+        count = learned_tokens(update)
+        if not math.isfinite(total):
+            raise self._diverged(iteration)
+        self._optimizer.update(self._model, tree_map(lambda one: one / count, gradients))
+        mx.eval(self._model.trainable_parameters(), self._optimizer.state)
+        mx.clear_cache()
+        return total / count
+
+    def measure(self, batches: Sequence[Batch]) -> float:
+        """Return the mean loss per learned token of ``batches``, without learning from them."""
+        import mlx.core as mx
+
+        self._model.eval()
+        total = 0.0
+        for batch in batches:
+            total += _summed_loss(self._model, *_arrays(batch)).item()
+            mx.clear_cache()
+        return total / learned_tokens(batches)
+
+    def adapter(self, iteration: int) -> Arrays:
+        """Return copies of the adapter's weights, by the names that mlx_lm reads.
+
+        Raises:
+            TrainingDiverged: some are no numbers.
+        """
+        import numpy as np
+
+        weights = _as_numpy(self._model.trainable_parameters())
+        if not all(np.isfinite(one).all() for one in weights.values()):
+            raise self._diverged(iteration)
+        return weights
+
+    def state(self, iteration: int) -> Arrays:
+        """Return everything that later iterations depend on."""
+        adapter = self.adapter(iteration)
+        return {_ADAPTER + name: one for name, one in adapter.items()} | {
+            _OPTIMIZER + name: one for name, one in _as_numpy(self._optimizer.state).items()
+        }
+
+    def restore(self, state: Arrays) -> None:
+        """Take over what ``state`` returned; ``ValueError`` when it is of another model."""
+        import mlx.core as mx
+        from mlx.utils import tree_unflatten
+
+        def part(prefix: str) -> list[tuple[str, Any]]:
+            return [
+                (name.removeprefix(prefix), mx.array(one))
+                for name, one in state.items()
+                if name.startswith(prefix)
+            ]
+
+        self._model.load_weights(part(_ADAPTER), strict=False)
+        self._optimizer.state = tree_unflatten(part(_OPTIMIZER))
+        mx.eval(self._model.parameters(), self._optimizer.state)
+
+    def _diverged(self, iteration: int) -> TrainingDiverged:
+        return TrainingDiverged(
+            f"the loss stopped being a number in iteration {iteration}; nothing of this training "
+            f"is used. Lower `rate` in the recipe (it is {self._recipe.rate:g}) and train again"
+        )
+
+
+def learned_tokens(batches: Iterable[Batch]) -> int:
+    """Return how many tokens of ``batches`` are predicted: all that are learned but a first one."""
+    return sum(sum(item.learned[1:]) for batch in batches for item in batch)
+
+
+def _summed_loss(model: Any, ids: Any, learned: Any) -> Any:
+    """Return the cross entropy (nats) summed over the learned tokens."""
+    import mlx.core as mx
+    from mlx import nn
+
+    losses = nn.losses.cross_entropy(model(ids[:, :-1]).astype(mx.float32), ids[:, 1:])
+    return (losses * learned[:, 1:]).sum()
+
+
+def _arrays(batch: Batch) -> tuple[Any, Any]:
+    import mlx.core as mx
+    import numpy as np
+
+    shape = len(batch), max(len(item.ids) for item in batch)
+    ids, learned = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    for row, item in enumerate(batch):
+        ids[row, : len(item.ids)] = item.ids
+        learned[row, : len(item.ids)] = item.learned
+    return mx.array(ids), mx.array(learned)
+
+
+def _as_numpy(tree: Any) -> Arrays:
+    import numpy as np
+    from mlx.utils import tree_flatten
+
+    flat: dict[str, Any] = dict(tree_flatten(tree))
+    return {name: np.array(flat[name]) for name in sorted(flat)}

@@ -1,0 +1,275 @@
+"""The training itself, in the process that it runs in: from a job to an adapter on disk."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from mcp_local_llm import UsageError
+from training.dataset.encoding import Encoded, Encoder
+from training.dataset.reader import open_dataset
+from training.embedded.curve import draw_curve
+from training.lora.batches import Update, count_updates, in_batches, updates, within
+from training.lora.checkpoint import (
+    CHECKPOINT,
+    Identity,
+    Progress,
+    claim,
+    load,
+    release,
+    save,
+    write_result,
+    write_whole,
+)
+from training.lora.estimate import estimate_training, require_memory
+from training.lora.learner import Learner, TrainingDiverged
+from training.lora.recipe import Recipe, lora_parameters, mlx_config, yaml_text
+from training.lora.records import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    CURVE,
+    MLX_CONFIG,
+    Event,
+    Job,
+    LossPoint,
+    Planned,
+    Stepped,
+    Stopped,
+    Trained,
+    Validated,
+)
+
+if TYPE_CHECKING:
+    from training.lora.learner import Arrays
+
+Tell = Callable[[Event], None]
+_TOLERANCE: Final = 1e-4  # a loss that is lower by less is not better
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """What is trained on and what is held out, encoded; items that are too long are gone."""
+
+    train: list[Encoded]
+    valid: list[Encoded]
+    dropped: int
+
+    @property
+    def longest(self) -> int:
+        return max(len(item.ids) for item in [*self.train, *self.valid])
+
+
+def run_job(job: Job, identity: Identity, tell: Tell) -> Trained:
+    """Train to the end, or to the budget's, and return how it went.
+
+    A checkpoint in ``job.out`` is gone on from; the end is the same as without the interruption,
+    unless the budget cut it off.
+
+    Raises:
+        UsageError: the dataset is wrong, or ``job.out`` is another training's.
+        ModelUnavailable: the model is damaged, or would take more memory than the budget.
+        StoreUnavailable: the disk refuses, or the checkpoint is damaged.
+        TrainingDiverged: the loss stopped being a number; the folder is free again.
+    """
+    items = _encoded(job)
+    memory = estimate_training(job.model, job.recipe, items.longest)
+    require_memory(memory, job.budget)
+    claim(job.out, identity)
+    iterations = count_updates(len(items.train), job.recipe)
+    kept = load(job.out)
+    tell(
+        Planned(
+            items=len(items.train),
+            valid_items=len(items.valid),
+            dropped_too_long=items.dropped,
+            longest_tokens=items.longest,
+            iterations=iterations,
+            done=kept[0].iteration if kept else 0,
+            estimate_gb=memory.total_gb,
+        )
+    )
+    run = _Run(job, Learner(job.model, job.recipe, iterations), items, iterations, tell)
+    if kept:
+        run.take_over(*kept)
+    try:
+        stopped = run.to_the_end()
+        return _finish(run, stopped)
+    except TrainingDiverged:
+        release(job.out)
+        raise
+
+
+def _encoded(job: Job) -> _Items:
+    dataset, encoder = open_dataset(job.dataset), Encoder(job.model)
+    train = [encoder.encode(item) for item in dataset.items("train")]
+    valid = [encoder.encode(item) for item in dataset.items("valid")]
+    kept, held_out = within(train, job.recipe.max_tokens), within(valid, job.recipe.max_tokens)
+    if not kept:
+        raise UsageError(
+            f"every item of {str(job.dataset)!r} is longer than {job.recipe.max_tokens} tokens; "
+            "shorten them, or raise `max_tokens` in the recipe"
+        )
+    return _Items(kept, held_out, len(train) + len(valid) - len(kept) - len(held_out))
+
+
+@dataclass(slots=True)
+class _Run:
+    """A training between two iterations."""
+
+    job: Job
+    learner: Learner
+    items: _Items
+    iterations: int
+    tell: Tell
+    progress: Progress = field(default_factory=Progress)
+    best: Arrays = field(default_factory=dict)
+    saved: int = -1
+
+    def take_over(self, progress: Progress, state: Arrays, best: Arrays) -> None:
+        """Go on from a checkpoint."""
+        self.learner.restore(state)
+        self.progress, self.best, self.saved = progress, best, progress.iteration
+
+    def to_the_end(self) -> Stopped:
+        """Train until nothing is left to do, and say why it ended."""
+        recipe, last_s = self.job.recipe, 0.0
+        if self.progress.iteration == 0:
+            self._validate()
+        for update in islice(updates(self.items.train, recipe), self.progress.iteration, None):
+            if self.progress.worse >= recipe.patience:
+                return self._end("early")
+            if self.progress.iteration and self._over_time(last_s):
+                return self._end("budget_time")
+            last_s = self._step(update)
+            at = self.progress.iteration
+            if at % recipe.validate_every == 0 or at == self.iterations:
+                self._validate()
+            if at % recipe.save_every == 0:
+                self.save()
+            if self.progress.peak_memory_gb > self.job.budget.memory_gb:
+                return self._end("budget_memory")
+        return "done"
+
+    def save(self) -> None:
+        """Write a checkpoint, unless the last one says the same."""
+        if self.saved != self.progress.iteration:
+            self.saved = self.progress.iteration
+            save(self.job.out, self.progress, self.learner.state(self.saved), self.best)
+
+    def _end(self, why: Stopped) -> Stopped:
+        if not self.progress.valid_loss or self.progress.valid_loss[-1].iteration == 0:
+            self._validate()
+        self.save()
+        return why
+
+    def _over_time(self, last_s: float) -> bool:
+        """Say whether another iteration like the last would pass the time."""
+        return self.progress.seconds + last_s > self.job.budget.seconds
+
+    def _step(self, update: Update) -> float:
+        started, at = time.monotonic(), self.progress.iteration + 1
+        loss = self.learner.learn(at, update)
+        seconds = time.monotonic() - started
+        tokens = self.progress.tokens + sum(len(item.ids) for batch in update for item in batch)
+        point = LossPoint(iteration=at, tokens=tokens, loss=loss)
+        self._advance(
+            seconds,
+            iteration=at,
+            tokens=tokens,
+            train_loss=(*self.progress.train_loss, point),
+        )
+        self.tell(
+            Stepped(
+                iteration=at,
+                iterations=self.iterations,
+                loss=loss,
+                tokens=tokens,
+                seconds=self.progress.seconds,
+                peak_memory_gb=self.progress.peak_memory_gb,
+            )
+        )
+        return seconds
+
+    def _validate(self) -> None:
+        """Measure the held-out loss and keep the weights when it is the lowest."""
+        if not self.items.valid:
+            return
+        started, at = time.monotonic(), self.progress.iteration
+        loss = self.learner.measure(in_batches(self.items.valid, self.job.recipe.batch))
+        point = LossPoint(iteration=at, tokens=self.progress.tokens, loss=loss)
+        seconds = time.monotonic() - started
+        self._advance(seconds, valid_loss=(*self.progress.valid_loss, point))
+        lowest = self.progress.best_loss
+        if at and (lowest is None or loss < lowest - _TOLERANCE):
+            self.best = self.learner.adapter(at)
+            self._advance(0.0, best_iteration=at, best_loss=loss, worse=0)
+        elif at:
+            self._advance(0.0, worse=self.progress.worse + 1)
+        self.tell(Validated(iteration=at, loss=loss))
+
+    def _advance(self, seconds: float, **changes: object) -> None:
+        always = {
+            "seconds": self.progress.seconds + seconds,
+            "peak_memory_gb": max(self.progress.peak_memory_gb, self.learner.peak_memory_gb),
+        }
+        self.progress = self.progress.model_copy(update=always | changes)
+
+
+def _finish(run: _Run, stopped: Stopped) -> Trained:
+    """Write the adapter and all that stands beside it; the result comes last."""
+    from safetensors.numpy import save as serialized
+
+    job, progress = run.job, run.progress
+    weights = run.best or run.learner.adapter(progress.iteration)
+    write_whole(job.out / ADAPTER, serialized(weights, {"format": "mlx"}))
+    write_whole(job.out / ADAPTER_CONFIG, _adapter_config(job.recipe).encode())
+    config = mlx_config(
+        job.recipe,
+        model=job.model,
+        dataset=job.dataset,
+        adapter=job.out / "again",
+        iterations=run.iterations,
+    )
+    write_whole(job.out / MLX_CONFIG, yaml_text(config).encode())
+    if picture := _picture(progress):
+        write_whole(job.out / CURVE, picture.encode())
+    trained = Trained(
+        folder=job.out,
+        iterations=progress.iteration,
+        epochs=round(job.recipe.epochs * progress.iteration / run.iterations, 3),
+        train_loss=progress.train_loss,
+        valid_loss=progress.valid_loss,
+        best_iteration=progress.best_iteration or progress.iteration,
+        seconds=round(progress.seconds, 3),
+        peak_memory_gb=round(progress.peak_memory_gb, 3),
+        tokens=progress.tokens,
+        dropped_too_long=run.items.dropped,
+        stopped=stopped,
+    )
+    write_result(trained)
+    if not stopped.startswith("budget"):
+        (job.out / CHECKPOINT).unlink(missing_ok=True)
+    return trained
+
+
+def _adapter_config(recipe: Recipe) -> str:
+    config = {
+        "fine_tune_type": "lora",
+        "num_layers": recipe.layers,
+        "lora_parameters": lora_parameters(recipe),
+    }
+    return json.dumps(config, indent=2) + "\n"
+
+
+def _picture(progress: Progress) -> str:
+    """Return the loss curve; a loss of exactly 0 has no place on its scale."""
+
+    def places(points: Sequence[LossPoint]) -> list[tuple[float, float]]:
+        return [(float(point.tokens), point.loss) for point in points if point.loss > 0]
+
+    points = places(progress.train_loss)
+    return draw_curve(points, places(progress.valid_loss)) if points else ""
