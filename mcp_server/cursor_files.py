@@ -1,0 +1,113 @@
+"""The files by which Cursor finds this server: what is in them, without writing anything.
+
+Each function returns the text that a file should have, from the text that it has; what others put
+there stays.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import prompts
+from mcp_local_llm import UsageError
+from mcp_server.app import NAME
+
+if TYPE_CHECKING:
+    from agents.shared_memory import SharedMemory
+    from tools.preserve.contracts import Contract
+
+RULES: Final = f".cursor/rules/{NAME}.mdc"
+SERVERS: Final = ".cursor/mcp.json"
+_ANY_WORKSPACE: Final = "${workspaceFolder}"  # Cursor puts the open folder there
+_MOST: Final = 60  # rules, definitions and contracts each: all of it is in every prompt
+
+
+def entry(workspace: Path | None) -> dict[str, Any]:
+    """Return how Cursor starts the server for ``workspace``; None is whichever is open."""
+    command = Path(sys.executable).with_name("mcp-local-llm")
+    where = str(workspace) if workspace else _ANY_WORKSPACE
+    return {"command": str(command), "args": ["serve", "--workspace", where]}
+
+
+def with_server(before: str, workspace: Path | None) -> str:
+    """Return the text of ``mcp.json`` with our server in it.
+
+    Raises:
+        UsageError: ``before`` is not what Cursor describes.
+    """
+    content, servers = _servers(before)
+    return _json({**content, "mcpServers": {**servers, NAME: entry(workspace)}})
+
+
+def without_server(before: str) -> str:
+    """Return the text of ``mcp.json`` without our server; empty when nothing else is in it.
+
+    Raises what ``with_server`` raises.
+    """
+    content, servers = _servers(before)
+    if NAME not in servers:
+        return before
+    others = {name: each for name, each in servers.items() if name != NAME}
+    if not others and content.keys() <= {"mcpServers"}:
+        return ""
+    return _json({**content, "mcpServers": others})
+
+
+def rules_text(memory: SharedMemory, contracts: Iterable[Contract]) -> str:
+    """Return the rule file: how to work here, what is protected, and what was taught, in force.
+
+    The newest of each kind, in the order in which they were said.
+    """
+    from memory.records import Kind, Where
+
+    def said(kind: Kind) -> list[str]:
+        where = Where(project=memory.project, kinds=(kind,))
+        found = [each for each in memory.journal.live(where) if each.may_answer(where)]
+        newest = sorted(found, key=lambda stored: -stored.seq)[:_MOST]
+        return [_line(each.item.text, each.item.scope) for each in reversed(newest)]
+
+    text = prompts.render(
+        "cursor/rules",
+        contracts=[each for each in contracts if each.origin != "product"][:_MOST],
+        rules=said(Kind.PREFERENCE),
+        definitions=said(Kind.DEFINITION),
+    )
+    return text + "\n"
+
+
+def deeplink(workspace: Path | None) -> str:
+    """Return the link that makes a running Cursor ask whether to add the server."""
+    config = base64.b64encode(json.dumps(entry(workspace)).encode()).decode()
+    return f"cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={quote(config)}"
+
+
+def _line(text: str, scope: str) -> str:
+    line = " ".join(text.split())
+    return f"{line} (in {scope})" if scope else line
+
+
+def _servers(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        content = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{SERVERS} is no plain JSON ({error}) and stays as it is; mend it, or take its "
+            "comments out, then try again"
+        ) from error
+    servers = content.get("mcpServers", {}) if isinstance(content, dict) else None
+    if not isinstance(servers, dict):
+        raise UsageError(
+            f"{SERVERS} is not as Cursor describes it and stays as it is; it should look like "
+            '{"mcpServers": {"name": {"command": "…"}}}'
+        )
+    return content, servers
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

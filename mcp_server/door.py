@@ -1,0 +1,82 @@
+"""What the tools work with: one workspace, its memory and its runs, opened when first asked for."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcp_local_llm import UsageError
+
+if TYPE_CHECKING:
+    from agents.shared_memory import SharedMemory
+    from graph.runs import RunStore
+
+
+@dataclass(slots=True)
+class Door:
+    """One workspace as one server sees it. Any number of servers may have the same one open.
+
+    Opening it reads nothing: a client is greeted before the journal or a library is loaded.
+    """
+
+    workspace: Path
+    home: Path
+    _memory: SharedMemory | None = None
+    _alone: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def open(cls, workspace: Path) -> Door:
+        """Return the door to ``workspace``.
+
+        Raises:
+            UsageError: it is no folder.
+        """
+        from agents.home import state_home
+
+        folder = workspace.expanduser().absolute()
+        if not folder.is_dir():
+            raise UsageError(
+                f"the workspace {str(folder)!r} is no folder; give an existing one with --workspace"
+            )
+        return cls(folder.resolve(), state_home())
+
+    @property
+    def memory(self) -> SharedMemory:
+        """The project's memory. Blocking at the first use.
+
+        Raises:
+            StoreUnavailable: the journal cannot be opened.
+        """
+        from agents.shared_memory import SharedMemory
+        from memory.project import project_id
+
+        with self._alone:
+            if self._memory is None:
+                self._memory = SharedMemory(self.home, project_id(self.workspace))
+            return self._memory
+
+    @property
+    def runs(self) -> RunStore:
+        """The runs of all workspaces of this user."""
+        from graph.runs import RunStore
+
+        return RunStore(self.home)
+
+    def knowledge_changed(self) -> None:
+        """Bring Cursor's rule file up to date, where there is one. Blocking.
+
+        Raises:
+            StoreUnavailable: it cannot be written.
+        """
+        from mcp_server.rule_file import refresh_rules
+
+        refresh_rules(self.workspace, self.memory)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        with self._alone:
+            if self._memory is not None:
+                self._memory.close()
+                self._memory = None

@@ -1,0 +1,103 @@
+"""Streamable HTTP on loopback: a bearer token, Host and Origin checks, bounded bodies."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mcp_local_llm import StoreUnavailable, Unavailable, UsageError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from mcp_server.app import App
+    from mcp_server.door import Door
+
+HOST: Final = "127.0.0.1"
+_BODY: Final = 1_000_000  # bytes of one request
+_TOKEN_BYTES: Final = 32
+
+
+class BearerOnly:
+    """Lets only requests pass that carry the token; all others get 401."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        """Guard ``app``."""
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] == "http" and not self._may_pass(scope):
+            head = [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 401, "headers": head})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await self._app(scope, receive, send)
+
+    def _may_pass(self, scope: Scope) -> bool:
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        return hmac.compare_digest(given, self._expected)
+
+
+def guarded(app: App, token: str) -> ASGIApp:
+    """Return ``app`` as an ASGI application for loopback that asks for ``token``."""
+    return BearerOnly(app.streamable_http_app(host=HOST, max_request_body_size=_BODY), token)
+
+
+def on_loopback(door: Door, port: int, token_file: Path) -> None:
+    """Serve ``door`` until a signal ends it; the address and the token's place go to stderr.
+
+    Raises:
+        UsageError: the port is no port.
+        Unavailable: the port is taken, or may not be opened.
+        StoreUnavailable: the token file cannot be read or made.
+    """
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"{port} is no port; give one from 1024 to 65535, or 0 for any")
+    token = token_of(token_file)
+    import uvicorn
+
+    from mcp_server.toolsets import build
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise Unavailable(
+                f"the port {port} cannot be opened ({error.strerror}); choose another one"
+            ) from error
+        address = f"http://{HOST}:{listener.getsockname()[1]}/mcp"
+        sys.stderr.write(f"serving {address}; the bearer token is in {str(token_file)!r}\n")
+        config = uvicorn.Config(guarded(build(door), token), log_level="warning", access_log=False)
+        uvicorn.Server(config).run([listener])
+
+
+def token_of(file: Path) -> str:
+    """Return the token in ``file``, which is made, for its owner alone, when it is not there."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            token = file.read_text(encoding="ascii").strip()
+        else:
+            token = secrets.token_urlsafe(_TOKEN_BYTES)
+            with os.fdopen(handle, "w", encoding="ascii") as stream:
+                stream.write(token + "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreUnavailable(
+            f"the token file {str(file)!r} cannot be used ({error}); name another --token-file"
+        ) from error
+    if len(token) < _TOKEN_BYTES:
+        raise UsageError(
+            f"the token in {str(file)!r} has {len(token)} characters; remove the file, and a long "
+            "one is made"
+        )
+    return token

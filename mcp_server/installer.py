@@ -1,0 +1,264 @@
+"""The command ``mcp-local-llm init cursor``: enter the server, its rules and hooks, or undo it.
+
+Exit codes: 0 done, or nothing to do; 1 you said no; 2 wrong input; 3 a file cannot be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import Field, ValidationError
+
+from graph.console import run_command, told
+from mcp_local_llm import StoreUnavailable, UsageError
+from memory.records import Record
+
+if TYPE_CHECKING:
+    from agents.shared_memory import SharedMemory
+
+_NOTE: Final = "cursor.json"  # in the project's folder of the state folder
+
+
+class Written(Record):
+    """What a file was before we wrote it (None: not there), and the hash of what we wrote."""
+
+    before: str | None
+    after: str
+
+
+class Note(Record):
+    """What ``init cursor`` wrote, by path: enough to undo it exactly."""
+
+    files: dict[str, Written] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file as it is and as it is to be; None is no file."""
+
+    path: Path
+    before: str | None
+    after: str | None
+
+    def shown(self) -> str:
+        """Return the change as a unified diff."""
+        before, after = (
+            (text or "").splitlines(keepends=True) for text in (self.before, self.after)
+        )
+        return "".join(difflib.unified_diff(before, after, str(self.path), str(self.path)))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``mcp-local-llm init``."""
+    parser = argparse.ArgumentParser(
+        prog="mcp-local-llm init",
+        description="Enter this server in Cursor: .cursor/mcp.json, a rule file, and hooks that "
+        "note what you type. What you have there stays; the changes are shown first.",
+        epilog="The files name paths of this machine: keep .cursor/mcp.json and .cursor/hooks.json "
+        "out of git.",
+    )
+    parser.add_argument("editor", choices=("cursor",))
+    parser.add_argument(
+        "--workspace", type=Path, default=Path(), metavar="DIR", help="the project (default: here)"
+    )
+    parser.add_argument(
+        "--global", action="store_true", dest="everywhere", help="for all projects, in ~/.cursor"
+    )
+    parser.add_argument("--no-hooks", action="store_true", help="leave hooks.json alone")
+    parser.add_argument(
+        "--pre-commit", action="store_true", help="check contracts at each commit, too"
+    )
+    parser.add_argument("--remove", action="store_true", help="undo what was entered")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    return run_command(parser, argv, _init)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from agents.home import private_folder, state_home
+    from agents.shared_memory import SharedMemory
+    from memory.project import project_id, project_root
+
+    if not options.workspace.is_dir():
+        raise UsageError(f"the workspace {str(options.workspace)!r} is no folder; give another one")
+    root = Path.home() if options.everywhere else project_root(options.workspace.resolve())
+    home = state_home()
+    name = "global" if options.everywhere else project_id(root)
+    note_file = home / "cursor" / name / _NOTE
+    note = _read_note(note_file)
+    if options.remove:
+        changes = [_undone(root / path, written) for path, written in note.files.items()]
+    else:
+        with SharedMemory(home, name) as memory:
+            changes = list(_wanted(options, root, home, note, memory))
+    changes = [each for each in changes if each.before != each.after]
+    if changes and not _allowed(options, changes):
+        return 1
+    private_folder(note_file.parent)
+    if options.remove:
+        _carry_out(changes)
+        note_file.unlink(missing_ok=True)
+    else:
+        _write_note(note_file, _noted(note, root, changes))
+        _carry_out(changes)
+    return _done(options, root, changes)
+
+
+def _names() -> tuple[str, str, str]:
+    from mcp_server.cursor_files import RULES, SERVERS
+
+    return SERVERS, RULES, ".cursor/hooks.json"
+
+
+def _wanted(
+    options: argparse.Namespace, root: Path, home: Path, note: Note, memory: SharedMemory
+) -> Iterator[Change]:
+    """Yield each file with the text that it should have."""
+    from agents.capture import hooks_file
+    from mcp_server.cursor_files import with_server
+    from mcp_server.rule_file import wanted_rules
+
+    servers, rules, hooks = (root / name for name in _names())
+    workspace = None if options.everywhere else root
+    before = _text(servers)
+    yield Change(servers, before, with_server(before or "", workspace))
+    if not options.everywhere:
+        yield Change(rules, _text(rules), wanted_rules(root, memory))
+    if not options.no_hooks:
+        hooks_file.place_script(home)
+        before = _text(hooks)
+        yield Change(hooks, before, hooks_file.with_hooks(before or "", home, str(hooks)))
+
+
+def _undone(path: Path, written: Written) -> Change:
+    """Return the change that takes out of ``path`` what was written.
+
+    A file that nobody has touched since is again what it was; of another only ours goes.
+    """
+    from agents.capture import hooks_file
+    from mcp_server.cursor_files import without_server
+
+    now = _text(path)
+    if now is None or _hash(now) == written.after:
+        return Change(path, now, written.before if now is not None else None)
+    if path.suffix == ".mdc":
+        return Change(path, now, written.before)
+    rest = (without_server if path.name == "mcp.json" else hooks_file.without_hooks)(now)
+    return Change(path, now, rest or None)
+
+
+def _noted(note: Note, root: Path, changes: Sequence[Change]) -> Note:
+    """Return the note of all that was ever written: what was there before the first time stays.
+
+    Where the user has changed a file of ours since, what is there less our part counts.
+    """
+    files = dict(note.files)
+    for each in changes:
+        name = each.path.relative_to(root).as_posix()
+        known = files.get(name)
+        before = _undone(each.path, known).after if known else each.before
+        files[name] = Written(before=before, after=_hash(each.after or ""))
+    return Note(files=files)
+
+
+def _allowed(options: argparse.Namespace, changes: Sequence[Change]) -> bool:
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here; give --yes to write the files")
+    sys.stderr.write("".join(each.shown() for each in changes))
+    sys.stderr.write("write this? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+
+
+def _carry_out(changes: Sequence[Change]) -> None:
+    from memory.whole_file import write_whole
+
+    for each in changes:
+        with _files(each.path):
+            if each.after is None:
+                each.path.unlink(missing_ok=True)
+                continue
+            each.path.parent.mkdir(parents=True, exist_ok=True)
+            mode = each.path.stat().st_mode & 0o777 if each.path.exists() else 0o644
+            write_whole(each.path.resolve(), each.after, mode=mode)
+
+
+def _done(options: argparse.Namespace, root: Path, changes: Sequence[Change]) -> int:
+    from mcp_server.cursor_files import deeplink
+
+    hook = _pre_commit(options, root)
+    what = "removed from" if options.remove else "wrote"
+    lines = [f"{what} {each.path}" for each in changes] or ["nothing to change"]
+    lines += [f"{'removed' if options.remove else 'installed'} {hook}"] if hook else []
+    link = "" if options.remove else deeplink(None if options.everywhere else root)
+    if link:
+        lines += ["In Cursor: Settings, MCP, switch local-llm on. Or open:", f"  {link}"]
+    paths = [str(each.path) for each in changes]
+    return told(options, "\n".join(lines), files=paths, hook=hook or None, deeplink=link or None)
+
+
+def _pre_commit(options: argparse.Namespace, root: Path) -> str:
+    """Install or remove the check at each commit; return where it is, "" when nothing was done."""
+    if not options.pre_commit or options.everywhere:
+        return ""
+    import asyncio
+
+    from graph import preserve_hook
+    from tools.gitrepo import Repo
+
+    async def act() -> Path | None:
+        if options.remove and not await Repo.is_repo(root):
+            return None
+        repo = await Repo.open(root)
+        return await (preserve_hook.remove if options.remove else preserve_hook.install)(repo)
+
+    file = asyncio.run(act())
+    return str(file) if file else ""
+
+
+def _text(path: Path) -> str | None:
+    with _files(path):
+        try:
+            return path.read_bytes().decode()  # with its line endings
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{str(path)!r} is no UTF-8 ({error}); mend it first") from error
+
+
+def _read_note(file: Path) -> Note:
+    try:
+        return Note.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return Note()
+
+
+def _write_note(file: Path, note: Note) -> None:
+    from memory.whole_file import write_whole
+
+    with _files(file):
+        write_whole(file, note.model_dump_json(indent=1))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def _files(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{str(path)!r} cannot be read or written ({error.strerror}); make it writable for you"
+        ) from error

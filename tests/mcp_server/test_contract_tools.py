@@ -1,0 +1,49 @@
+"""Contracts through the door: protected at once, weakened only by the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp import Client
+
+from agents.approvals import asked
+from mcp_server.door import Door
+from mcp_server.toolsets import build
+from tests.mcp_server.test_tools import facts, problem
+
+if TYPE_CHECKING:
+    from tests.mcp_server.conftest import Era
+
+
+async def test_a_protected_region_is_checked(door: Door, era: Era) -> None:
+    async with Client(build(door), mode=era) as client:
+        said = {"region": "shop/cart.py::total", "level": "strict", "reason": "audited"}
+        kept = facts(await client.call_tool("protect", said))
+        assert kept["contract"]["region"] == "shop/cart.py::total"
+        assert facts(await client.call_tool("check_preservation", {}))["clean"] is True
+
+        cart = door.workspace / "shop/cart.py"
+        cart.write_text(cart.read_text().replace("sum(values)", "sum(values) + 1"))
+        found = await client.call_tool("check_preservation", {})
+    assert [each["path"] for each in facts(found)["violations"]] == ["shop/cart.py"]
+    assert found.structured_content is not None
+    assert "audited" in found.structured_content["text"]
+    assert "put back" in found.structured_content["next"]
+
+
+async def test_weakening_asks_for_the_user_s_own_terminal(door: Door, era: Era) -> None:
+    async with Client(build(door), mode=era) as client:
+        await client.call_tool("protect", {"region": "shop/cart.py", "level": "strict"})
+        weaker = await client.call_tool("protect", {"region": "shop/cart.py", "level": "flexible"})
+        check = await client.call_tool("check_preservation", {})
+    command = facts(weaker)["approve"]
+    assert command.startswith("mcp-local-llm approve ")
+    assert asked(door.home, command.split()[-1]).action == "change"
+    assert facts(check)["clean"] is True
+    assert "strict" in (door.workspace / ".mcp-local-llm/preserve.toml").read_text()
+
+
+async def test_a_region_that_makes_no_sense_is_refused(door: Door, era: Era) -> None:
+    async with Client(build(door), mode=era) as client:
+        for region, said in (("../other.py", "outside"), ("::total", "inside the workspace")):
+            assert said in problem(await client.call_tool("protect", {"region": region}))

@@ -1,0 +1,154 @@
+"""Entering the server in Cursor and taking it out again: merged, idempotent, exactly undone."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from mcp_server.door import Door
+from mcp_server.installer import main
+from mcp_server.rule_file import refresh_rules
+from memory.records import Item, Kind
+from tests.graph.conftest import Demo
+
+Init = Callable[..., int]
+FILES = (".cursor/mcp.json", ".cursor/rules/local-llm.mdc", ".cursor/hooks.json")
+
+
+@pytest.fixture
+def init(home: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Init:
+    """Run the command in the project, for a user with a home of the test's own."""
+    monkeypatch.setenv("HOME", str(home.parent / "me"))
+    (home.parent / "me").mkdir()
+    monkeypatch.chdir(project)
+
+    def call(*words: str) -> int:
+        return main(["cursor", *words])
+
+    return call
+
+
+def content(project: Path) -> dict[str, bytes | None]:
+    return {
+        name: (project / name).read_bytes() if (project / name).exists() else None for name in FILES
+    }
+
+
+def test_it_enters_server_rules_and_hooks_and_again_changes_nothing(
+    init: Init, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("--yes", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {Path(each).relative_to(project).as_posix() for each in said["files"]} == set(FILES)
+    server = json.loads((project / FILES[0]).read_text())["mcpServers"]["local-llm"]
+    assert Path(server["command"]).is_file()
+    assert server["args"] == ["serve", "--workspace", str(project)]
+    link = parse_qs(urlsplit(said["deeplink"]).query)
+    assert json.loads(base64.b64decode(link["config"][0])) == server
+    rules = (project / FILES[1]).read_text()
+    assert rules.startswith("---\n")
+    assert "alwaysApply: true" in rules
+    assert "beforeSubmitPrompt" in (project / FILES[2]).read_text()
+
+    before = content(project)
+    assert init("--yes", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["files"] == []
+    assert content(project) == before
+
+
+def test_what_others_have_stays_and_removing_gives_back_every_byte(
+    init: Init, project: Path
+) -> None:
+    (project / ".cursor").mkdir()
+    theirs = '{"mcpServers":   {"other": {"command": "x"}},\r\n "note": 1}\r\n'
+    (project / FILES[0]).write_bytes(theirs.encode())
+    assert init("--yes") == 0
+    servers = json.loads((project / FILES[0]).read_text())
+    assert set(servers["mcpServers"]) == {"other", "local-llm"}
+    assert servers["note"] == 1
+    assert init("--yes", "--no-hooks") == 0  # a second time, before it is undone
+    assert init("--remove", "--yes") == 0
+    assert content(project) == {FILES[0]: theirs.encode(), FILES[1]: None, FILES[2]: None}
+
+
+def test_of_a_file_that_was_changed_since_only_ours_goes(init: Init, project: Path) -> None:
+    assert init("--yes") == 0
+    servers = json.loads((project / FILES[0]).read_text())
+    servers["mcpServers"]["mine"] = {"command": "y"}
+    (project / FILES[0]).write_text(json.dumps(servers))
+    hooks = json.loads((project / FILES[2]).read_text())
+    hooks["hooks"]["stop"] = [{"command": "mine"}]
+    (project / FILES[2]).write_text(json.dumps(hooks))
+    assert init("--remove", "--yes") == 0
+    assert json.loads((project / FILES[0]).read_text()) == {
+        "mcpServers": {"mine": {"command": "y"}}
+    }
+    assert json.loads((project / FILES[2]).read_text())["hooks"] == {"stop": [{"command": "mine"}]}
+
+
+def test_the_changes_are_shown_and_nothing_is_written_without_a_yes(
+    init: Init, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init() == 2
+    assert "--yes" in capsys.readouterr().err
+    assert content(project) == dict.fromkeys(FILES)
+
+
+def test_for_all_projects_it_writes_to_the_user_s_folder(init: Init, home: Path) -> None:
+    assert init("--global", "--yes") == 0
+    mine = home.parent / "me" / ".cursor"
+    server = json.loads((mine / "mcp.json").read_text())["mcpServers"]["local-llm"]
+    assert server["args"][-1] == "${workspaceFolder}"
+    assert not (mine / "rules").exists()
+    assert init("--global", "--remove", "--yes") == 0
+    assert not (mine / "mcp.json").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"mcpServers": []}', "\xff"])
+def test_a_file_that_is_not_cursor_s_stays_as_it_is(
+    init: Init, project: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / ".cursor").mkdir()
+    (project / FILES[0]).write_bytes(text.encode("latin-1"))
+    assert init("--yes") == 2
+    assert "mend it" in (said := capsys.readouterr().err) or "stays as it is" in said
+    assert content(project)[FILES[0]] == text.encode("latin-1")
+
+
+def test_the_rule_file_follows_what_is_known_and_protected(
+    init: Init, project: Path, demo: Demo
+) -> None:
+    door = Door.open(project)
+    assert refresh_rules(project, door.memory) is False  # nobody asked for the file
+    assert not (project / FILES[1]).exists()
+    assert init("--yes") == 0
+    here = door.memory.project
+    door.memory.put(
+        Item(kind=Kind.PREFERENCE, text="Never sell\nair.", project=here, scope="shop"),
+        Item(kind=Kind.DEFINITION, text="42 = harmony", project=here),
+    )
+    contract = '[[contract]]\nid = "cart"\nregion = "shop/cart.py"\nlevel = "strict"\n'
+    (project / ".mcp-local-llm").mkdir(exist_ok=True)
+    (project / ".mcp-local-llm" / "preserve.toml").write_text(contract)
+    assert refresh_rules(project, door.memory) is True
+    text = (project / FILES[1]).read_text()
+    assert "- Never sell air. (in shop)\n" in text
+    assert "- 42 = harmony\n" in text
+    assert "- shop/cart.py: strict\n" in text
+    assert refresh_rules(project, door.memory) is False
+    door.close()
+
+
+def test_the_git_hook_comes_and_goes_on_demand(init: Init, project: Path) -> None:
+    hook = project / ".git" / "hooks" / "pre-commit"
+    assert init("--yes", "--pre-commit") == 0
+    assert hook.exists()
+    assert init("--remove", "--yes") == 0
+    assert hook.exists()
+    assert init("--remove", "--yes", "--pre-commit") == 0
+    assert not hook.exists()
