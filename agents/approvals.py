@@ -11,17 +11,17 @@ state folder; the crew's commands run in a sandbox that has neither.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.records import Record
+from memory.whole_file import write_whole
 from tools.preserve.contracts import Contract
 
 VALID_S: Final = 15 * 60
@@ -38,17 +38,25 @@ class Request(Record):
 
     ``contracts`` are those touched, as they were when it was asked. ``remove`` takes them away,
     ``change`` makes the only one ``becomes``, ``lift`` leaves them and allows one change: of the
-    run ``run_id``, or the next one in the workspace. ``asked_at`` is in seconds since the epoch.
+    run ``run_id``, or the next one in the workspace. ``erase`` is about no contracts but about the
+    ids of ``items`` of the memory. ``asked_at`` is in seconds since the epoch.
     """
 
     project: str
     root: str
-    action: Literal["remove", "change", "lift"]
-    contracts: tuple[Contract, ...] = Field(min_length=1)
+    action: Literal["remove", "change", "lift", "erase"]
+    contracts: tuple[Contract, ...] = ()
+    items: tuple[str, ...] = ()
     becomes: Contract | None = None
     run_id: str = ""
     reason: str = ""
     asked_at: float = Field(default_factory=time.time)
+
+    @model_validator(mode="after")
+    def _about_something(self) -> Self:
+        if not (self.items if self.action == "erase" else self.contracts):
+            raise ValueError("a request is about contracts, or about items to erase")
+        return self
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -57,6 +65,8 @@ class Request(Record):
 
     def words(self) -> str:
         """Return in one sentence what would be allowed."""
+        if self.action == "erase":
+            return f"{', '.join(id[:8] for id in self.items)} will be erased for good"
         named = ", ".join(repr(each) for each in self.ids)
         if self.action == "remove":
             return f"{named} will no longer be protected"
@@ -200,13 +210,9 @@ def _read(file: Path, kind: type[Kept]) -> Kept | None:
 
 
 def _write(file: Path, record: Record) -> None:
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(record.model_dump_json())
-        fresh.replace(file)
+        write_whole(file, record.model_dump_json())
     except OSError as error:
         raise StoreUnavailable(
             f"the approval cannot be kept in {str(file.parent)!r} ({error.strerror}); free some "

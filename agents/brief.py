@@ -33,7 +33,7 @@ class BriefRule(Record):
     """A rule of the user that bears on the task; ``score`` (0..1) and ``why`` are for the report.
 
     The score is 0 where the rule holds for every task. ``kind`` is its item's; ``check`` is how
-    its keeping is found out, if it can be.
+    its keeping is found out, if it can be; ``item`` is the id of its item in the memory.
     """
 
     id: str
@@ -42,6 +42,7 @@ class BriefRule(Record):
     why: str = ""
     kind: str = "fact"
     check: Check | None = None
+    item: str = ""
 
 
 class BriefFile(Record):
@@ -97,6 +98,7 @@ def brief_rules(known: Iterable[Recalled]) -> tuple[BriefRule, ...]:
             why=hit.why,
             kind=str(hit.insight.kind),  # plain: a checkpoint holds no enumeration of ours
             check=hit.check,
+            item=hit.item,
         )
         for number, hit in enumerate(known, start=1)
     )
@@ -218,11 +220,18 @@ def recalled_files(paths: Iterable[str], workspace: Path) -> tuple[BriefFile, ..
     return tuple(_shown(path, text) for path, text in texts.items() if text is not None)
 
 
-def at_hand(files: Sequence[BriefFile], errors: Iterable[str] = ()) -> RuntimeContext:
-    """Return what a search of the memory should prefer: the first file, Python imports, errors."""
+def at_hand(
+    files: Sequence[BriefFile], errors: Iterable[str] = (), *, prefix: str = ""
+) -> RuntimeContext:
+    """Return what a search of the memory should prefer: the first file, Python imports, errors.
+
+    ``prefix`` is where the workspace lies in its project, since the memory names files from there.
+    """
     imported = {name: None for file in files for name in _IMPORTED.findall(file.text)}
     return RuntimeContext(
-        file=files[0].path if files else "", errors=tuple(errors), dependencies=tuple(imported)
+        file=prefix + files[0].path if files else "",
+        errors=tuple(errors),
+        dependencies=tuple(imported),
     )
 
 

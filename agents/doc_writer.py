@@ -48,6 +48,8 @@ def _verdict(plan: Plan | None, path: str, before: bytes | None, after: bytes | 
 
 DOC_WRITER: Final = Role(
     name="doc_writer",
+    duty="Say in docstrings and documents what the change does.",
+    writes="documents and docstrings; no behaviour",
     tools=("fs.edit", "fs.write", "fs.read", "search.text", "git.diff"),
     verdict=_verdict,
 )

@@ -22,6 +22,8 @@ def _owed(work: Work) -> str:
 
 IMPLEMENTER: Final = Role(
     name="implementer",
+    duty="Make the new test pass with the smallest change that is right in general.",
+    writes="all files but tests",
     tools=("fs.append", "fs.edit", "fs.write", "fs.read", "search.text", "cmd.run"),
     verdict=keeps_tests,
     owed=_owed,

@@ -48,6 +48,8 @@ def _verdict(plan: Plan | None, path: str, before: bytes | None, after: bytes | 
 
 PLANNER: Final = Role(
     name="planner",
+    duty="Decide goal, steps, files with their levels, and the path of the new test.",
+    writes="no files",
     tools=("fs.read", "fs.list", "search.text", "search.code", "memory.recall"),
     verdict=_verdict,
     owed=_owed,

@@ -112,6 +112,11 @@ def has_tags(text: str) -> bool:
     return _TAGS.search(text) is not None
 
 
+def without_tags(text: str) -> str:
+    """Return ``text`` without its tags lines: what it says to people."""
+    return _TAGS.sub("", text).strip()
+
+
 def parse_tags(text: str) -> Tags | None:
     """Return the last tags line of ``text`` when it is valid, else None; never raises."""
     lines = _TAGS.findall(text)

@@ -38,10 +38,13 @@ def owes_nothing(work: Work) -> str:
 class Role:
     """One role of the crew. ``tools`` are in the order in which they are described.
 
+    ``duty`` and ``writes`` say for people what ``owed`` and ``verdict`` enforce.
     ``answers_for_plan``: its replies are about the plan's files, whichever it changes itself.
     """
 
     name: str
+    duty: str
+    writes: str
     tools: tuple[str, ...]
     verdict: Verdict
     owed: Owed = owes_nothing

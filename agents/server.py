@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from agents.endpoint import ServerConfig, build_server_command, is_server_of
+from agents.endpoint import ServerConfig, Serving, build_server_command, is_server_of
 from agents.hardware import Hardware, detect
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
 from tools.process import Spawned, scrubbed_env, spawn_detached
@@ -223,7 +223,7 @@ def free_port(host: str) -> int:
         return port
 
 
-def server_environment(config: ServerConfig, hardware: Hardware, hub: Path) -> dict[str, str]:
+def server_environment(config: Serving, hardware: Hardware, hub: Path) -> dict[str, str]:
     """Return what a server's environment holds beside the scrubbed one: offline, and tuned."""
     env = {
         "HF_HUB_CACHE": str(hub),

@@ -33,6 +33,7 @@ from memory.records import (
     Where,
 )
 from memory.retrieval import Found, Query
+from memory.rewards import Weights
 from memory.router import NOTHING_AT_HAND, RuntimeContext
 from memory.secrets import refuse_secrets
 from memory.sparse import words
@@ -50,6 +51,8 @@ TOLD: Final = (
     Kind.PREFERENCE,
     Kind.CORRECTION,
     Kind.PRESERVATION,
+    Kind.DECISION,
+    Kind.DEBUGGING,
 )
 """What a role may be told as a rule. Code and documents are found by ``search_code``; how runs
 ended is there for people and for learning."""
@@ -106,8 +109,17 @@ class Answer:
 class SharedMemory:
     """The memory in the state folder ``home``, as one project sees it; a context manager."""
 
-    def __init__(self, home: Path, project: str, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        home: Path,
+        project: str,
+        *,
+        patience_s: float = PATIENCE_S,
+        weights: Weights = Weights(),  # noqa: B008 - frozen
+    ) -> None:
         """Open the journal, which is created where there is none.
+
+        ``weights`` are those of the rewards that decide between equals in a search.
 
         Raises:
             StoreUnavailable: it cannot be opened.
@@ -116,6 +128,7 @@ class SharedMemory:
         self.project = project
         self.journal = Journal(journal_path(memory_folder(home)))
         self._patience_s = patience_s
+        self._weights = weights
 
     def __enter__(self) -> Self:
         """Return the open memory."""
@@ -208,7 +221,7 @@ class SharedMemory:
             StoreUnavailable: the journal cannot be read.
         """
         cut = {"text": query.text[:MAX_QUERY], "context": _bounded(query.context)}
-        query = query.model_copy(update=cut)
+        query = query.model_copy(update={**cut, "weights": self._weights})
         reply, note = await self._asked(query, vector)
         return await asyncio.to_thread(self._answer, query, reply, note)
 
@@ -268,6 +281,7 @@ class SharedMemory:
                 score=0.0,
                 why="holds for every task",
                 check=stored.item.check,
+                item=stored.id,
             )
             for stored in newest
             if stored.item.text not in texts and stored.may_answer(where)
@@ -311,7 +325,13 @@ def _telling(text: str) -> set[str]:
 
 def _recalled(hit: Remembered) -> Recalled:
     item = hit.stored.item
-    return Recalled(insight=_insight(hit.stored), score=hit.score, why=hit.why, check=item.check)
+    return Recalled(
+        insight=_insight(hit.stored),
+        score=hit.score,
+        why=hit.why,
+        check=item.check,
+        item=hit.stored.id,
+    )
 
 
 async def tend_index(

@@ -31,6 +31,8 @@ def _owed(work: Work) -> str:
 
 TESTER: Final = Role(
     name="tester",
+    duty="Write one new test that fails before the change.",
+    writes="test files; existing ones stay as they are",
     tools=("fs.write", "fs.edit", "fs.read", "search.text", "memory.recall"),
     verdict=_verdict,
     owed=_owed,

@@ -61,20 +61,31 @@ class ServedTokens:
         self._tokenizer = _load_tokenizer(folder / "tokenizer.json")
         self._template = _compile_template(_template_source(folder, self._config))
 
-    def render(self, messages: Sequence[RoleAndText]) -> str:
-        """Return the text the model sees for ``messages``, up to where its answer begins."""
+    @property
+    def end(self) -> str:
+        """The text that ends an answer; empty for a tokenizer that names none."""
+        return _special_tokens(self._config).get("eos_token", "")
+
+    def render(self, messages: Sequence[RoleAndText], *, asks: bool = True) -> str:
+        """Return the text the model sees for ``messages``.
+
+        It ends where an answer begins, or, unless it ``asks`` for one, with the last message.
+        """
         return self._template.render(
             messages=[{"role": role, "content": text} for role, text in messages],
             tools=None,
             documents=None,
-            add_generation_prompt=True,
+            add_generation_prompt=asks,
             **_special_tokens(self._config),
         )
 
     def encode(self, messages: Sequence[RoleAndText]) -> list[int]:
         """Return the prompt's token ids."""
-        # The template writes the special tokens itself.
-        ids: list[int] = self._tokenizer.encode(self.render(messages), add_special_tokens=False).ids
+        return self.encode_text(self.render(messages))
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return the token ids of rendered ``text``, whose special tokens the template wrote."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     def count(self, messages: Sequence[RoleAndText]) -> int:
@@ -83,7 +94,7 @@ class ServedTokens:
 
     def count_text(self, text: str) -> int:
         """Return how many tokens ``text`` alone is."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self.encode_text(text))
 
 
 def open_counter(folder: Path | None) -> TokenCounter:

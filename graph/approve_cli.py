@@ -74,6 +74,9 @@ def _approve(options: argparse.Namespace) -> int:
     home = state_home()
     with _terminal() as (source, sink):  # before anything is said of the code
         request = asked(home, options.code)
+        with SharedMemory(home, request.project) as memory:
+            for id, stored in memory.journal.get(request.items).items():
+                sink.write(f"  {id[:8]}: {short(stored.item.text)}\n")
         yes = _confirmed(request, source, sink)
     use(home, options.code)
     if not yes:
@@ -82,8 +85,11 @@ def _approve(options: argparse.Namespace) -> int:
             write_json({"error": "not allowed", "exit_code": 1})
         return 1
     with SharedMemory(home, request.project) as memory:
-        protection = asyncio.run(Protection.open(Path(request.root), memory))
-        protection.carry_out(request, "terminal, by code")
+        if request.action == "erase":
+            memory.journal.erase(request.items, request.reason)
+        else:
+            protection = asyncio.run(Protection.open(Path(request.root), memory))
+            protection.carry_out(request, "terminal, by code")
     return told(options, f"done: {request.words()}", **facts(request))
 
 

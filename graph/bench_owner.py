@@ -7,7 +7,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ from tools.process import run, scrubbed_env
 
 POINTS: Final = 20_000
 _PROJECTS: Final = tuple(f"bench{number}" for number in range(10))
-_PROJECT: Final = _PROJECTS[0]
+PROJECT: Final = _PROJECTS[0]
 _REPEATS: Final = 50
 _COLD: Final = 5
 _LIMIT_S: Final = 300.0
@@ -46,10 +46,10 @@ async def owner_figures(points: int = POINTS, embedder: str = "") -> list[Figure
         home = Path(name)
         cold = await _cold(home, embedder)
         try:
-            with SharedMemory(home, _PROJECT, patience_s=_LIMIT_S) as memory:
-                status = await _until_applied(home, 0)
-                indexing = await _filled(memory, status, points)
-                socket = await _through_the_socket(memory, status.dimension, _PROJECT)
+            with SharedMemory(home, PROJECT, patience_s=_LIMIT_S) as memory:
+                status = await until_applied(home, 0)
+                indexing = await filled(memory, status, points)
+                socket = await _through_the_socket(memory, status.dimension, PROJECT)
                 anywhere = await _through_the_socket(memory, status.dimension, None)
                 whole = await _end_to_end(memory)
                 taught = await _taught(memory)
@@ -90,7 +90,12 @@ async def _cold(home: Path, embedder: str) -> list[float]:
     return times
 
 
-async def _until_applied(home: Path, seq: int) -> OwnerStatus:
+async def until_applied(home: Path, seq: int) -> OwnerStatus:
+    """Start the owner of ``home`` if need be, and return its status once it shows ``seq``.
+
+    Raises:
+        StoreUnavailable: it failed, or did not get there in five minutes.
+    """
     deadline = time.monotonic() + _LIMIT_S
     while time.monotonic() < deadline:
         status = await tend_index(home)
@@ -104,14 +109,16 @@ async def _until_applied(home: Path, seq: int) -> OwnerStatus:
     raise StoreUnavailable(f"the memory was not ready in {_LIMIT_S:g} s; end other work, try again")
 
 
-async def _filled(memory: SharedMemory, status: OwnerStatus, points: int) -> float:
-    """Put ``points`` items of ten projects, with random vectors; return the seconds it took."""
+async def filled(
+    memory: SharedMemory, status: OwnerStatus, points: int, projects: Sequence[str] = _PROJECTS
+) -> float:
+    """Put ``points`` items of ``projects``, with random vectors; return the seconds it took."""
     random = np.random.default_rng(0)
     vectors = normalized(random.normal(size=(points, 1, status.dimension)).astype(np.float32)[:, 0])
     items = [
         Item(
             text=f"note {n} on {_TOPICS[n % 9]} and {_TOPICS[n // 9 % 9]}",
-            project=_PROJECTS[n % len(_PROJECTS)],
+            project=projects[n % len(projects)],
         )
         for n in range(points)
     ]
@@ -119,7 +126,7 @@ async def _filled(memory: SharedMemory, status: OwnerStatus, points: int) -> flo
     memory.journal.keep_vectors(status.embedder, cached)
     memory.put(*items)
     began = time.perf_counter()
-    await _until_applied(memory.home, memory.journal.last_seq)
+    await until_applied(memory.home, memory.journal.last_seq)
     return time.perf_counter() - began
 
 
@@ -149,7 +156,7 @@ async def _through_the_socket(
 
 
 async def _end_to_end(memory: SharedMemory) -> list[float]:
-    where = Where(project=_PROJECT)
+    where = Where(project=PROJECT)
     return await _timed(
         lambda n: memory.find(Query(text=f"how is the {_TOPICS[n % 9]} of case {n}?", where=where))
     )
@@ -157,8 +164,8 @@ async def _end_to_end(memory: SharedMemory) -> list[float]:
 
 async def _taught(memory: SharedMemory) -> list[float]:
     async def teach(number: int) -> None:
-        memory.put(Item(text=f"the zebra of case {number} is striped", project=_PROJECT))
-        where = Where(project=_PROJECT)
+        memory.put(Item(text=f"the zebra of case {number} is striped", project=PROJECT))
+        where = Where(project=PROJECT)
         answer = await memory.find(Query(text=f"zebra of case {number}", where=where))
         if not any(f"case {number} " in hit.stored.item.text for hit in answer.hits):
             raise StoreUnavailable("what was taught was not recalled; run `memory verify`")

@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("task", help="what to change, in your words")
     parser.add_argument("--review", type=_reviews, metavar="plan,patch", help="stop to be asked")
     parser.add_argument("--init-git", action="store_true", help="make the workspace a repository")
+    parser.add_argument("--detach", action="store_true", help="run in the background, print the id")
     _workspace_option(parser)
     _shared_options(parser)
     return parser
@@ -71,6 +72,7 @@ def _command_parser() -> argparse.ArgumentParser:
     answer.add_argument("--approve", action="store_true", help="accept what waits for review")
     answer.add_argument("--reject", metavar="REASON", help="end the run")
     answer.add_argument("--edit", metavar="FILE", type=Path, help="take this text instead")
+    resume.add_argument("--relayed", action="store_true", help="a model tells this answer")
     _shared_options(resume)
     return parser
 

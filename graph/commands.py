@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agents.home import state_home
+from graph import background
 from graph.lifting import apply_run
 from graph.logs import log_to_stderr
 from graph.progress import Display, open_display
@@ -70,8 +71,16 @@ def unexpected(error: Exception, as_json: bool) -> int:
     return 1
 
 
-def _start(options: argparse.Namespace, store: RunStore) -> int:
-    task = options.task.strip()
+async def prepared_request(
+    task: str, workspace: Path, overrides: dict[str, Any], *, init_git: bool = False
+) -> RunRequest:
+    """Return the request for a new run of ``task`` in ``workspace``, once it makes sense.
+
+    Raises:
+        UsageError: the task is empty, too long or no text, the workspace is no git repository, or
+            the settings are wrong.
+    """
+    task = task.strip()
     if not task:
         raise UsageError('the task is empty; say what to change, as in graph-run "add …"')
     if len(task) > _TASK_LIMIT:
@@ -80,11 +89,10 @@ def _start(options: argparse.Namespace, store: RunStore) -> int:
             "into a file of the project and name it"
         )
     _require_text(task, "the task")
-    workspace = _workspace(options.workspace)
-    overrides = _overrides(options)
+    workspace = _workspace(workspace)
     settings = load_settings(workspace, overrides)
-    asyncio.run(_ensure_repository(workspace, options.init_git))
-    request = RunRequest(
+    await _ensure_repository(workspace, init_git)
+    return RunRequest(
         run_id=new_run_id(),
         task=task,
         workspace=str(workspace),
@@ -92,6 +100,18 @@ def _start(options: argparse.Namespace, store: RunStore) -> int:
         overrides=overrides,
         created=now(),
     )
+
+
+def _start(options: argparse.Namespace, store: RunStore) -> int:
+    request = asyncio.run(
+        prepared_request(
+            options.task, options.workspace, _overrides(options), init_git=options.init_git
+        )
+    )
+    if options.detach:
+        return _detached(options, store, request)
+    workspace = Path(request.workspace)
+    settings = load_settings(workspace, request.overrides)
     with open_display() as display, open_memory(settings, workspace, store.home) as memory:
         ask = _asker(options, display)
         runner = Runner(store, settings, watcher=display, ask=ask, memory=memory)
@@ -101,6 +121,16 @@ def _start(options: argparse.Namespace, store: RunStore) -> int:
             _forget_unbegun(store, request)
             raise
     return _told(options, result)
+
+
+def _detached(options: argparse.Namespace, store: RunStore, request: RunRequest) -> int:
+    background.begin(store, request)
+    if options.json:
+        _write_json({"run_id": request.run_id})
+    else:
+        run_id = request.run_id
+        sys.stdout.write(f"run {run_id} has begun; `graph-run show {run_id}` says how it stands\n")
+    return 0
 
 
 def _resume(options: argparse.Namespace, store: RunStore) -> int:

@@ -48,12 +48,14 @@ async def project_window(workspace: Path, task: str = "") -> ContextWindow:
     from agents.home import state_home
     from graph.settings import load_settings
     from graph.workshop import open_memory
+    from memory.project import prefix_in_project
 
     settings = load_settings(workspace)
     profile, count = await asyncio.to_thread(_reader, settings)
     files, _ = await asyncio.to_thread(relevant_files, task, workspace) if task else ((), ())
+    here = at_hand(files, prefix=prefix_in_project(workspace))
     with open_memory(settings, workspace, state_home()) as memory:
-        known = await memory.recall(task, limit=_RULES, at_hand=at_hand(files))
+        known = await memory.recall(task, limit=_RULES, at_hand=here)
         updates = await memory.updates()
     return context_window(profile, brief_rules(known), updates, count)
 
@@ -78,10 +80,11 @@ def _print(options: argparse.Namespace) -> int:
     from graph.console import told
 
     window = asyncio.run(project_window(Path.cwd(), " ".join(options.task.split())))
-    return told(options, _shown(window), **window.model_dump(mode="json"))
+    return told(options, shown(window), **window.model_dump(mode="json"))
 
 
-def _shown(window: ContextWindow) -> str:
+def shown(window: ContextWindow) -> str:
+    """Return ``window`` for people, a line for each thing."""
     from graph.console import short
 
     tokens = window.tokens

@@ -9,11 +9,14 @@ from typing import Any
 from agents.chat import Message
 from agents.planner import plan_problem
 from agents.reply import parse_plan, render_plan
+from agents.shared_memory import SharedMemory
 from graph import checks
 from graph.asking import ask
 from graph.compliance import check_rules
+from graph.follow import keep_delivery
 from graph.outcome import episode_of, result_of
-from graph.state import Decision, Outcome, RunState, Talk
+from graph.rewards import take_run
+from graph.state import Decision, Outcome, RunState, Story, Talk
 from graph.turns import commit_message
 from graph.workshop import Workshop
 from mcp_local_llm import StoreUnavailable, UsageError
@@ -44,7 +47,7 @@ class Gates:
                 return {
                     "plan": edited,
                     "talk": _replaced(state["talk"], render_plan(edited)),
-                    **_corrected(state, "plan", original, render_plan(edited)),
+                    **_corrected(state, "plan", original, render_plan(edited), answer.relayed),
                 }
 
     async def review_patch(self, state: RunState) -> RunState:
@@ -60,15 +63,17 @@ class Gates:
                 return {}
             if answer.decision == "reject":
                 return _rejected("patch", answer, state)
-            update, problem = await self._patched(state, original, answer.text)
+            update, problem = await self._patched(state, original, answer)
             if not problem:
                 return update
 
-    async def _patched(self, state: RunState, original: str, patch: str) -> tuple[RunState, str]:
+    async def _patched(
+        self, state: RunState, original: str, answer: Decision
+    ) -> tuple[RunState, str]:
         """Replace the run's change by the user's patch; return a problem when it can't be."""
         tree = await self.shop.tree(state)
         await tree.reset_to(state["tree"].base)
-        done = await tree.tree.run("apply", "--whitespace=nowarn", "-", stdin=patch.encode())
+        done = await tree.tree.run("apply", "--whitespace=nowarn", "-", stdin=answer.text.encode())
         if done.code != 0:
             return {}, f"the edited patch does not apply: {done.stderr.strip()}"
         sha = await tree.commit(f"fix: {state['plan'].goal} (edited in review)"[:72])
@@ -81,7 +86,7 @@ class Gates:
             return {}, f"with the edited patch the tests are red: {failed}"
         verdicts = await check_rules(self.shop, moved)
         moved["story"] = state["story"].model_copy(update={"compliance": verdicts})
-        corrected = _corrected(moved, "patch", original, await tree.diff())
+        corrected = _corrected(moved, "patch", original, await tree.diff(), answer.relayed)
         marked = moved["tree"].model_copy(update={"green": sha})
         return {"tree": marked, "tests": tests, "story": moved["story"], **corrected}, ""
 
@@ -124,25 +129,44 @@ class Gates:
 
     async def _recorded(self, state: RunState) -> str:
         """Keep the run in the memory; return why that failed, which does not make the run fail."""
-        episode = episode_of(state, await checks.changed_paths(self.shop, state))
+        changed = await checks.changed_paths(self.shop, state)
+        memory = self.shop.memory
         try:
-            await self.shop.memory.record(episode)
+            await memory.record(episode_of(state, changed))
+            if isinstance(memory, SharedMemory):
+                await self._taught(memory, state, changed)
         except (StoreUnavailable, UsageError) as error:
             return f"the memory did not keep this run: {error}"
         return ""
 
+    async def _taught(
+        self, memory: SharedMemory, state: RunState, changed: tuple[str, ...]
+    ) -> None:
+        """Learn from the run, and begin to follow what it delivered."""
+        tree, reds = await self.shop.tree(state), state.get("story", Story()).reds
+        fix = await tree.tree.diff(reds[-1].tree, state["tree"].sha) if reds else ""
+        is_delivered = state["outcome"].status == "delivered"
+        approved = is_delivered and "patch" in state.get("review", ())
+        await asyncio.to_thread(take_run, memory, state, changed, fix, approved=approved)
+        if is_delivered:
+            await keep_delivery(memory.home, tree, state["task"], state["workspace"])
+
 
 def _rejected(where: str, answer: Decision, state: RunState) -> RunState:
     reason = answer.text.strip() or "no reason given"
-    outcome = Outcome(status="rejected", reason=f"the {where} was rejected: {reason}")
+    outcome = Outcome(
+        status="rejected", reason=f"the {where} was rejected: {reason}", relayed=answer.relayed
+    )
     return {"outcome": outcome}
 
 
-def _corrected(state: RunState, where: Any, original: str, corrected: str) -> RunState:
+def _corrected(
+    state: RunState, where: Any, original: str, corrected: str, relayed: bool
+) -> RunState:
     if corrected == original:
         return {}
     story = state["story"]
-    kept = Correction(where=where, original=original, corrected=corrected)
+    kept = Correction(where=where, original=original, corrected=corrected, relayed=relayed)
     corrections = (*story.corrections, kept)
     return {"story": story.model_copy(update={"corrections": corrections})}
 

@@ -9,6 +9,7 @@ from agents.approvals import lifts, open_lifts
 from agents.protection import Protection
 from agents.shared_memory import SharedMemory
 from graph.asking import ask
+from graph.deliveries import Deliveries
 from graph.state import LIFT, RunState, Talk, TestState, ended
 from graph.turns import opening_talk, spent_limit
 from graph.workshop import Workshop
@@ -90,6 +91,7 @@ async def apply_run(home: Path, workspace: Path, run_id: str) -> tuple[str, ...]
     project = project_id(workspace)
     lifted = open_lifts(home, project, run_id)
     written = await worktree.apply(workspace, run_id, lifted=lifted)
+    Deliveries(home).note_arrival(run_id)
     if any(lift.run_id == run_id for lift in lifts(home, project)):
         with SharedMemory(home, project) as memory:
             protection = await Protection.open(project_root(workspace), memory)

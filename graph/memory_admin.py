@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from graph.console import here, run_command, short, told
 from graph.memory_cli import one_item
 from graph.memory_index import MOVE_ARGUMENTS, index_line, move, rebuild
+from graph.teach_cli import FORGET_ARGUMENTS, forget_items
 from mcp_local_llm import UsageError
 from memory.records import Status
 
@@ -113,13 +114,6 @@ def _text_of(stored: Stored | None) -> str | None:
 
 def _said(payload: Mapping[str, object]) -> str:
     return ", ".join(str(payload[name]) for name in _TELLING if payload.get(name))
-
-
-def _forget(options: argparse.Namespace, memory: SharedMemory) -> int:
-    stored = one_item(memory, options.id)
-    memory.journal.forget(stored.id, options.reason)
-    text = f"forgotten {stored.id[:8]}: {short(stored.item.text)}"
-    return told(options, text, id=stored.id, state="deleted")
 
 
 def _confirm(options: argparse.Namespace, memory: SharedMemory) -> int:
@@ -250,7 +244,7 @@ _COMMANDS: Final[dict[str, tuple[str, Action | None, Sequence[Argument]]]] = {
     "stats": ("count what is remembered and say how the index is", _stats, ()),
     "verify": ("check journal and index; ends with 1 when something is wrong", _verify, ()),
     "history": ("show everything that happened to an item", _history, (_ITEM,)),
-    "forget": ("stop recalling an item; its history stays", _forget, (_ITEM, _REASON)),
+    "forget": ("erase items for good, as `mcp-local-llm forget`", forget_items, FORGET_ARGUMENTS),
     "confirm": (
         "say that an item is right; it is preferred slightly",
         _confirm,

@@ -30,7 +30,8 @@ _RULE: Final = re.compile(
 )
 _KINDS: Final = [kind.value for kind in Kind]
 # The rest is written by indexing and by runs, not said by people.
-_TAUGHT: Final = [kind for kind in _KINDS if kind not in {"document", "code", "episode"}]
+_WRITTEN: Final = {"document", "code", "episode", "success", "failure", "generation", "debugging"}
+_TAUGHT: Final = [kind for kind in _KINDS if kind not in _WRITTEN]
 
 
 def remember(argv: Sequence[str]) -> int:
@@ -172,26 +173,36 @@ def _remember(options: argparse.Namespace) -> int:
 
 def _taught(options: argparse.Namespace, project: str) -> Item:
     """Return what was said as an item; ``UsageError`` when it cannot be kept."""
-    text = (sys.stdin.read() if options.text == ["-"] else " ".join(options.text)).strip()
-    if not text:
-        raise UsageError("the text is empty; say what to remember")
-    if len(text) > MAX_TEXT:
-        raise UsageError(
-            f"the text has {len(text):,} characters and {MAX_TEXT:,} can be kept; put it into a "
-            "file of the project and run `mcp-local-llm index`"
-        )
-    if not _is_text(text):
-        raise UsageError("the text is not valid UTF-8; convert it first, or give it in ASCII")
+    text = said(options.text)
     if not 0 <= options.confidence <= 1:
         raise UsageError(f"--confidence is {options.confidence}; give a number from 0 to 1")
     return Item(
         kind=Kind(options.kind) if options.kind else kind_of(text),
         text=text,
         project="" if options.everywhere else project,
-        scope=_scope(options.scope),
+        scope=scope_of(options.scope),
         confidence=options.confidence,
         provenance=Provenance(source="user", where="remember"),
     )
+
+
+def said(words: Sequence[str], longest: int = MAX_TEXT) -> str:
+    """Return the text that ``words`` of a command line are; a single ``-`` is standard input.
+
+    Raises:
+        UsageError: it is empty, no text, or has more than ``longest`` characters.
+    """
+    text = (sys.stdin.read() if list(words) == ["-"] else " ".join(words)).strip()
+    if not text:
+        raise UsageError("the text is empty; say what to remember")
+    if len(text) > longest:
+        raise UsageError(
+            f"the text has {len(text):,} characters and {longest:,} can be kept; put it into a "
+            "file of the project and run `mcp-local-llm index`"
+        )
+    if not _is_text(text):
+        raise UsageError("the text is not valid UTF-8; convert it first, or give it in ASCII")
+    return text
 
 
 def _is_text(text: str) -> bool:
@@ -216,7 +227,7 @@ def _query(options: argparse.Namespace, project: str) -> Query:
         where=Where(
             project=project,
             kinds=tuple(map(Kind, options.kind)),
-            scope=None if options.scope is None else _scope(options.scope),
+            scope=None if options.scope is None else scope_of(options.scope),
             about=options.about and DocumentClass(options.about),
         ),
         limit=options.limit,
@@ -229,7 +240,7 @@ def _query(options: argparse.Namespace, project: str) -> Query:
     )
 
 
-def _scope(part: str) -> str:
+def scope_of(part: str) -> str:
     """Return ``part`` as items keep it: from the project's root, ``/`` between; empty is all.
 
     Raises:

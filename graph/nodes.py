@@ -26,7 +26,7 @@ from agents.loop import RoleOutcome
 from graph import checks
 from graph.compliance import broken, check_rules, newly_broken
 from graph.runs import new_run_id
-from graph.state import Outcome, RunState, Story, Talk, TestState, TreeState
+from graph.state import Outcome, Red, RunState, Story, Talk, TestState, TreeState
 from graph.turns import opening_talk, spent_limit, take_turn
 from graph.workshop import Workshop
 from mcp_local_llm import UsageError
@@ -78,7 +78,8 @@ class Nodes:
         pieces: tuple[BriefPiece, ...] = ()
         if not files:  # the task names none: those that seem to be meant
             files, pieces = await self._recalled_files(task, root)
-        known = await self.shop.memory.recall(task, limit=_RECALLED, at_hand=at_hand(files))
+        here = at_hand(files, prefix=guard.prefix)
+        known = await self.shop.memory.recall(task, limit=_RECALLED, at_hand=here)
         brief = Brief(
             task=task,
             rules=brief_rules(known),
@@ -175,7 +176,9 @@ class Nodes:
             where = ", ".join(report.imported_from)
             reason = f"the tests import other code than this run's: {where}"
             return {"tests": tests, "outcome": Outcome(status="failed", reason=reason)}
-        return await self._still_red(_tried(tests, files), again=False)
+        story, red = state["story"], Red(tree=files, said=tests.problem)
+        update = await self._still_red(_tried(tests, files), again=False)
+        return {**update, "story": story.model_copy(update={"reds": (*story.reds, red)})}
 
     async def _green(self, state: RunState, tests: TestState) -> RunState:
         """Keep what passes the tests; rules that it breaks go back to the implementer once."""

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from graph.console import run_command, short, write_json
-from memory.records import Level
-from tools.preserve.check import Violation
-from tools.preserve.contracts import CONTRACT_FILE, UNREADABLE, Contract
 
 if TYPE_CHECKING:
     from graph.preserve_compare import Compared
+    from tools.preserve.check import Violation
+    from tools.preserve.contracts import Contract
     from tools.pytest_run import TestReport
     from tools.repository import Repo
 
@@ -63,23 +62,38 @@ def _check(options: argparse.Namespace) -> int:
     from memory.project import project_root
 
     log_to_stderr()
-    outcome = asyncio.run(_checked(options, project_root(Path.cwd())))
+    outcome = asyncio.run(
+        checked(
+            project_root(Path.cwd()),
+            staged=options.staged,
+            span=options.range,
+            tests=not options.no_tests,
+        )
+    )
     if options.json:
-        write_json(_for_programs(outcome))
+        write_json(facts(outcome))
     else:
         _print(outcome)
     return 1 if outcome.violations else 0
 
 
-async def _checked(options: argparse.Namespace, root: Path) -> Outcome:
-    from graph.preserve_compare import commits, opened, staged, working_tree
+async def checked(
+    root: Path, *, staged: bool = False, span: str | None = None, tests: bool = True
+) -> Outcome:
+    """Compare the working tree of ``root``, what is ``staged``, or the commits ``span`` (A..B).
 
-    repo = await opened(root)
+    Raises:
+        UsageError: there is no git repository, or no such commits.
+        Unavailable: git, the memory or the user's interpreter cannot be used.
+    """
+    from graph import preserve_compare as compare
+
+    repo = await compare.opened(root)
     lifted: frozenset[str] = frozenset()
-    if options.range is not None:
-        found = await commits(repo, options.range)
+    if span is not None:
+        found = await compare.commits(repo, span)
     else:
-        found = await (staged(repo) if options.staged else working_tree(repo))
+        found = await (compare.staged(repo) if staged else compare.working_tree(repo))
         found, lifted = await _with_own_words(repo, found)
     broken = found.violations(lifted)
     outcome = Outcome(found.what, broken, _allow(found, broken), tuple(sorted(lifted)))
@@ -87,7 +101,7 @@ async def _checked(options: argparse.Namespace, root: Path) -> Outcome:
         names = ", ".join(sorted(found.skipped))
         note = f"{names}: changed before it was protected, so compared from the next commit on"
         outcome = replace(outcome, notes=(note,))
-    return await _with_tests(options, repo.root, found, outcome)
+    return await _with_tests(tests, repo.root, found, outcome)
 
 
 async def _with_own_words(repo: Repo, found: Compared) -> tuple[Compared, frozenset[str]]:
@@ -108,6 +122,8 @@ async def _with_own_words(repo: Repo, found: Compared) -> tuple[Compared, frozen
 
 def _allow(found: Compared, broken: Iterable[Violation]) -> tuple[str, ...]:
     """Return for each violation the command that asks the user to allow it."""
+    from tools.preserve.contracts import CONTRACT_FILE, UNREADABLE
+
     taken = _taken(found) if any(each.path == CONTRACT_FILE for each in broken) else {}
     commands = []
     for each in broken:
@@ -127,6 +143,7 @@ def _taken(found: Compared) -> dict[str, str]:
     """Return the commands that make legal what the contract file has lost, by contract id."""
     from agents.contract_journal import protect_command
     from mcp_local_llm import UsageError
+    from tools.preserve.contracts import CONTRACT_FILE
     from tools.preserve.file import parse_contracts
 
     try:
@@ -145,9 +162,9 @@ def _taken(found: Compared) -> dict[str, str]:
 # -- the tests of flexible contracts -----------------------------------------------------------
 
 
-async def _with_tests(
-    options: argparse.Namespace, root: Path, found: Compared, outcome: Outcome
-) -> Outcome:
+async def _with_tests(wanted: bool, root: Path, found: Compared, outcome: Outcome) -> Outcome:
+    from memory.records import Level
+
     broken = {each.contract.id for each in outcome.violations} | set(outcome.lifted)
     flexible = [c for c in found.contracts() if c.level is Level.FLEXIBLE and c.id not in broken]
     touched = set(found.touched(flexible))
@@ -158,8 +175,8 @@ async def _with_tests(
     from tools.preserve.states import FolderFiles
 
     names = ", ".join(each.id for each in changed)
-    if options.no_tests or not found.in_place:
-        why = "by --no-tests" if options.no_tests else "as the range does not end at HEAD"
+    if not (wanted and found.in_place):
+        why = "by --no-tests" if not wanted else "as the range does not end at HEAD"
         return _noted(outcome, f"{names}: changed; the covering tests were not run, {why}")
     files = FolderFiles(root)
     tests = {c.id: await asyncio.to_thread(covering_tests, c, files) for c in changed}
@@ -193,6 +210,8 @@ async def _run(root: Path, ids: Sequence[str], changed: Sequence[str]) -> TestRe
 
 def _failed(contract: Contract, found: Compared, report: TestReport) -> Violation:
     """Return the violation that failing tests are; its lines are those of the changed region."""
+    from memory.records import Level
+
     strict = contract.model_copy(update={"level": Level.STRICT})
     place = next(
         each
@@ -213,21 +232,28 @@ def _noted(outcome: Outcome, note: str) -> Outcome:
 
 
 def _print(outcome: Outcome) -> None:
-    for each, allow in zip(outcome.violations, outcome.allow, strict=True):
-        sys.stdout.write(f"{_place(each)}: {_rule(each.contract)}: {short(each.problem)}\n")
-        sys.stdout.write("".join(f"    {line}\n" for line in each.diff.splitlines()))
-        sys.stdout.write(f"  put it back, or: {allow}\n")
     for note in outcome.notes:
         sys.stderr.write(f"note: {short(note)}\n")
     if outcome.lifted:
         names = ", ".join(outcome.lifted)
         sys.stderr.write(f"lifted until the next commit: {names}\n")
+    sys.stdout.write(told(outcome) + "\n")
+
+
+def told(outcome: Outcome) -> str:
+    """Return ``outcome`` for people: each violation with its place and difference, and the end."""
+    lines = []
+    for each, allow in zip(outcome.violations, outcome.allow, strict=True):
+        lines.append(f"{_place(each)}: {_rule(each.contract)}: {short(each.problem)}")
+        lines += [f"    {line}" for line in each.diff.splitlines()]
+        lines.append(f"  put it back, or: {allow}")
     if outcome.tests:
         how = "passed" if outcome.green else "failed"
-        sys.stdout.write(f"tests that cover what changed {how}: {' '.join(outcome.tests)}\n")
+        lines.append(f"tests that cover what changed {how}: {' '.join(outcome.tests)}")
     count = len(outcome.violations)
     result = f"{count} violation{'s' * (count != 1)}" if count else "clean"
-    sys.stdout.write(f"compared {outcome.what}: {result}\n")
+    lines.append(f"compared {outcome.what}: {result}")
+    return "\n".join(lines)
 
 
 def _place(violation: Violation) -> str:
@@ -241,7 +267,8 @@ def _rule(contract: Contract) -> str:
     return f"contract {contract.id!r} ({contract.level}{reason})"
 
 
-def _for_programs(outcome: Outcome) -> dict[str, Any]:
+def facts(outcome: Outcome) -> dict[str, Any]:
+    """Return ``outcome`` for programs."""
     rows = zip(outcome.violations, outcome.allow, strict=True)
     return {
         "clean": not outcome.violations,

@@ -101,8 +101,15 @@ def _opened() -> Iterator[Protection]:
 
 def _protect(options: argparse.Namespace) -> int:
     with _opened() as protection:
-        contract = _contract(options, protection)
-        late = asyncio.run(_is_unsettled(protection, contract))
+        contract = contract_for(
+            options.region,
+            Level(options.level),
+            protection,
+            name=options.id,
+            reason=options.reason,
+            tests=tuple(options.test),
+        )
+        late = asyncio.run(is_unsettled(protection, contract))
         request = protection.protect(contract, unsettled=late)
         if request is not None and not allowed(options, protection, request):
             return 1
@@ -116,25 +123,35 @@ def _protect(options: argparse.Namespace) -> int:
     return told(options, text, contract=row, warnings=warnings)
 
 
-def _contract(options: argparse.Namespace, protection: Protection) -> Contract:
-    """Return the contract that was asked for, with the id of the one its region has already."""
+def contract_for(
+    region: str,
+    level: Level,
+    protection: Protection,
+    *,
+    name: str = "",
+    reason: str = "",
+    tests: tuple[str, ...] = (),
+) -> Contract:
+    """Return the contract that is asked for, with the id of the one its region has already.
+
+    Raises:
+        UsageError: region or id make no sense, or the id is that of another region.
+    """
     from pydantic import ValidationError
 
-    if options.id and not _ID.fullmatch(options.id):
-        raise UsageError(f"the id {options.id!r} is none; use letters, digits, '-', '_' and '.'")
-    region = region_from(options.region, protection.root)
+    if name and not _ID.fullmatch(name):
+        raise UsageError(f"the id {name!r} is none; use letters, digits, '-', '_' and '.'")
+    region = region_from(region, protection.root)
     written = protection.written()
     same = next((each for each in written if each.region == region), None)
-    name = options.id or (same.id if same else slug(region))
-    other = next((each for each in written if each.id == name and each.region != region), None)
-    if other is not None and not options.id:
-        raise UsageError(f"the id {name!r} is that of {other.region!r}; give another one with --id")
-    reason = options.reason or (same.reason if same else "")
-    tests = tuple(options.test) or (same.tests if same else ())
+    id = name or (same.id if same else slug(region))
+    other = next((each for each in written if each.id == id and each.region != region), None)
+    if other is not None and not name:
+        raise UsageError(f"the id {id!r} is that of {other.region!r}; give another one with --id")
+    reason = reason or (same.reason if same else "")
+    tests = tests or (same.tests if same else ())
     try:
-        contract = Contract(
-            id=name, region=region, level=Level(options.level), reason=reason, tests=tests
-        )
+        contract = Contract(id=id, region=region, level=level, reason=reason, tests=tests)
     except ValidationError as error:
         raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
     if contract.marker:
@@ -165,7 +182,7 @@ def region_from(text: str, root: Path) -> str:
     return inside + "/" * (path.endswith("/") and inside != ".") + dots + symbol
 
 
-async def _is_unsettled(protection: Protection, contract: Contract) -> bool:
+async def is_unsettled(protection: Protection, contract: Contract) -> bool:
     """Say whether the region differs from the last commit before it is protected."""
     from graph.preserve_compare import opened, working_tree
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.whole_file import write_whole
 from tools.repository import Repo
 
 _KEY: Final = "core.hooksPath"
@@ -32,10 +32,7 @@ async def install(repo: Repo) -> Path:
         _require_ours(file, f"add this line to it: {_line()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".pre-commit.{os.getpid()}")
-        fresh.write_text(_OURS.format(_line()), encoding="utf-8")
-        fresh.chmod(0o755)
-        fresh.replace(file)
+        write_whole(file, _OURS.format(_line()), mode=0o755)
     except OSError as error:
         raise StoreUnavailable(
             f"the hook {str(file)!r} cannot be written ({error.strerror}); make its folder writable"

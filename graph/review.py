@@ -23,15 +23,17 @@ def approve_all(kind: str, text: str, problem: str) -> Decision | None:
 
 def decision_of(options: argparse.Namespace) -> Decision | None:
     """Return the answer that the arguments of ``resume`` give, if they give one."""
+    relayed = options.relayed
     if options.approve:
-        return Decision(decision="approve")
+        return Decision(decision="approve", relayed=relayed)
     if options.reject is not None:
-        return Decision(decision="reject", text=options.reject)
+        return Decision(decision="reject", text=options.reject, relayed=relayed)
     if options.edit is None:
         return None
     path: Path = options.edit
     try:
-        return Decision(decision="edit", text=path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return Decision(decision="edit", text=text, relayed=relayed)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"cannot read the edited text {str(path)!r} ({error}); give a UTF-8 file"

@@ -15,7 +15,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command, StateSnapshot
 
+from agents.shared_memory import SharedMemory
 from graph.crew import CrewGraph, build_graph
+from graph.follow import look_after
 from graph.outcome import result_of
 from graph.runs import Phase, RunRequest, RunResult, RunStore
 from graph.settings import Settings
@@ -60,6 +62,7 @@ class Runner:
         kind of answer; ``Unavailable`` when model or store fail: the run can be resumed then.
         """
         request = await asyncio.to_thread(self.store.request, run_id)
+        await self._look_back()
         with self.store.lock(run_id):
             shop = Workshop(self.settings, self.store, memory=self.memory, watcher=self.watcher)
             try:
@@ -70,6 +73,11 @@ class Runner:
             if result.status == "delivered":
                 await self._clear_tree(request)
             return result
+
+    async def _look_back(self) -> None:
+        """Learn what became of earlier runs; no run fails because that failed."""
+        if isinstance(self.memory, SharedMemory):
+            await look_after(self.memory, self.settings.learning.follow_days)
 
     async def _drive(
         self, graph: CrewGraph, request: RunRequest, shop: Workshop, decision: Decision | None

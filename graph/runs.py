@@ -27,8 +27,10 @@ from graph.state import Review, Step, TestState
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.corrections import Correction
 from memory.records import Compliance, Record
+from memory.whole_file import write_whole
 
 Phase = Literal["running", "waiting", "interrupted", "delivered", "failed", "refused", "rejected"]
+_PATIENCE_S: Final = 0.4  # whoever asks how a run stands holds its lock for an instant
 EXIT_CODES: Final[Mapping[str, int]] = {"delivered": 0, "waiting": 0, "interrupted": 130}
 
 
@@ -88,7 +90,8 @@ def now() -> str:
 
 
 @contextmanager
-def _store_errors(what: str, path: Path) -> Iterator[None]:
+def store_errors(what: str, path: Path) -> Iterator[None]:
+    """Turn what the disk says into ``StoreUnavailable``: it cannot ``what`` the file ``path``."""
     try:
         yield
     except OSError as error:
@@ -116,10 +119,10 @@ class RunStore:
     def create(self, request: RunRequest) -> Path:
         """Make the run's folder and write down what was asked."""
         folder = self.folder(request.run_id)
-        with _store_errors("create the run folder", folder):
+        with store_errors("create the run folder", folder):
             private_folder(self.home)
             private_folder(folder)
-            _write(folder / "run.json", request.model_dump_json(indent=1))
+            write_whole(folder / "run.json", request.model_dump_json(indent=1))
         return folder
 
     def knows(self, run_id: str) -> bool:
@@ -155,20 +158,20 @@ class RunStore:
     def write_result(self, result: RunResult) -> None:
         """Write down how the run stands, in one piece."""
         path = self.folder(result.run_id) / "result.json"
-        with _store_errors("write", path):
-            _write(path, result.model_dump_json(indent=1))
+        with store_errors("write", path):
+            write_whole(path, result.model_dump_json(indent=1))
 
     def write_text(self, run_id: str, name: str, text: str) -> Path:
         """Write a file of the run, in one piece, and return its path."""
         path = self.folder(run_id) / name
-        with _store_errors("write", path):
-            _write(path, text)
+        with store_errors("write", path):
+            write_whole(path, text)
         return path
 
     def event(self, run_id: str, line: str) -> None:
         """Append one JSON line to the run's event log."""
         path = self.folder(run_id) / "events.jsonl"
-        with _store_errors("write", path), path.open("a", encoding="utf-8") as log:
+        with store_errors("write", path), path.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
 
     def run_ids(self) -> tuple[str, ...]:
@@ -181,38 +184,50 @@ class RunStore:
 
     def phase(self, run_id: str) -> Phase:
         """Say how a run stands now; one whose process is gone without a result is interrupted."""
-        result = self.result(run_id)
-        if result is not None and result.status != "running":
-            return result.status
-        try:
-            with self.lock(run_id):
-                return "interrupted"
-        except UsageError:
+        if self.holder(run_id) is not None:
             return "running"
+        result = self.result(run_id)
+        return "interrupted" if result is None or result.status == "running" else result.status
+
+    def holder(self, run_id: str) -> int | None:
+        """Return the process id of whoever works on a run; None while nobody does."""
+        with self._lock_file(run_id) as handle:
+            try:
+                # shared: those who ask are never taken for one who works
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(os.pread(handle, 20, 0) or b"0")
+        return None
 
     @contextmanager
     def lock(self, run_id: str) -> Iterator[None]:
         """Hold the run for this process; ``UsageError`` while another one holds it."""
+        with self._lock_file(run_id) as handle:
+            deadline = time.monotonic() + _PATIENCE_S
+            while not _taken(handle):
+                if time.monotonic() > deadline:
+                    raise UsageError(
+                        f"the run {run_id!r} is being worked on by another process; wait for it"
+                    )
+                time.sleep(_PATIENCE_S / 20)
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            yield
+
+    @contextmanager
+    def _lock_file(self, run_id: str) -> Iterator[int]:
         path = self.folder(run_id) / "lock"
-        with _store_errors("open", path):
+        with store_errors("open", path):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(
-                    f"the run {run_id!r} is being worked on by another process; wait for it"
-                ) from error
-            yield
+            yield handle
         finally:
             os.close(handle)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write ``text`` in one piece: a reader sees the old file or the new one, never half."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+def _taken(handle: int) -> bool:
     try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -24,6 +24,8 @@ from pydantic_settings import (
 from agents.profiles import ModelConfig
 from graph.state import Review
 from mcp_local_llm import UsageError
+from memory.rewards import Weights
+from memory.signals import EMOTIONAL, IMPLICIT
 from tools.sandbox import CommandPolicy
 
 PROJECT_CONFIG: Final = Path(".mcp-local-llm") / "config.toml"
@@ -35,6 +37,7 @@ _NOT_FROM_PROJECTS: Final[Mapping[str, frozenset[str]]] = {
     "command": frozenset({"python", "allow_unsandboxed"}),
     "checkpoint_url": frozenset(),
     "replies": frozenset(),
+    "feeling_model": frozenset(),
 }
 
 
@@ -91,10 +94,29 @@ class MemoryConfig(BaseModel):
     enabled: bool = True
 
 
+class LearningConfig(BaseModel):
+    """How what was delivered is followed, and how deed and feeling weigh in a reward.
+
+    ``follow_days`` is on how many days code that went nowhere is looked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    follow_days: int = Field(default=14, ge=1)
+    implicit: float = Field(default=IMPLICIT, ge=0)
+    emotional: float = Field(default=EMOTIONAL, ge=0)
+
+    @property
+    def weights(self) -> Weights:
+        """The weights of a reward."""
+        return Weights(implicit=self.implicit, emotional=self.emotional)
+
+
 class Settings(BaseSettings):
     """The settings of one run. ``replies`` is the script of the profile ``scripted`` (tests).
 
-    ``checkpoint_url`` puts checkpoints into PostgreSQL instead of the state folder.
+    ``checkpoint_url`` puts checkpoints into PostgreSQL instead of the state folder, and
+    ``feeling_model`` is a folder with a Hugging Face classifier that judges feelings.
     """
 
     model_config = SettingsConfigDict(
@@ -105,9 +127,11 @@ class Settings(BaseSettings):
     command: CommandConfig = CommandConfig()
     limits: LimitsConfig = LimitsConfig()
     memory: MemoryConfig = MemoryConfig()
+    learning: LearningConfig = LearningConfig()
     review: tuple[Review, ...] = ()
     replies: Path | None = None
     checkpoint_url: str | None = None
+    feeling_model: Path | None = None
 
 
 def load_settings(workspace: Path, overrides: Mapping[str, Any] | None = None) -> Settings:

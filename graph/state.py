@@ -118,6 +118,13 @@ class Step(Record):
         return tuple(f"{r.call}: {r.text}" for e in self.exchanges for r in e.results if not r.ok)
 
 
+class Red(Record):
+    """A change that the tests refused: the id of the run's files then, and what the tests said."""
+
+    tree: str
+    said: tuple[str, ...]
+
+
 class Story(Record):
     """What has happened so far, for limits, the report and later learning.
 
@@ -130,6 +137,7 @@ class Story(Record):
     notes: tuple[str, ...] = ()
     corrections: tuple[Correction, ...] = ()
     blocked: tuple[str, ...] = ()
+    reds: tuple[Red, ...] = ()
     elapsed_s: float = 0.0
 
     @property
@@ -142,6 +150,7 @@ class Outcome(Record):
     """How the run ended, and why.
 
     ``retried``: it did not end after all, as the user has lifted what stood in its way.
+    ``relayed``: it was rejected, and the reason was worded by a model.
     """
 
     status: RunStatus
@@ -149,13 +158,18 @@ class Outcome(Record):
     branch: str = ""
     diff: str = ""
     retried: bool = False
+    relayed: bool = False
 
 
 class Decision(Record):
-    """A user's answer to a review: ``text`` is the reason or the edited text."""
+    """A user's answer to a review: ``text`` is the reason or the edited text.
+
+    ``relayed``: a model has told it, and may have worded it.
+    """
 
     decision: Literal["approve", "edit", "reject"]
     text: str = ""
+    relayed: bool = False
 
 
 class RunInput(TypedDict, total=False):

@@ -146,7 +146,8 @@ async def tool_context(shop: Workshop, state: RunState) -> ToolContext:
     files = state["brief"].files if "brief" in state else ()
     failing = state["tests"].problem if "tests" in state else ()
     guard = await shop.guard(state)
-    return ToolContext(jail, root, policy, shop.memory, at_hand(files, failing), guard)
+    here = at_hand(files, failing, prefix=guard.prefix)
+    return ToolContext(jail, root, policy, shop.memory, here, guard)
 
 
 def _limits(shop: Workshop, state: RunState, model: OpenModel) -> Limits:

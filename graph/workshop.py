@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol
 
 from agents.approvals import open_lifts
 from agents.brief import Brief, fit_brief
+from agents.capture.waiting import take_waiting
 from agents.chat import ChatModel, Message
 from agents.protection import Protection
 from agents.replies import load_replies
@@ -87,12 +88,15 @@ class OpenModel:
 def open_memory(settings: Settings, workspace: Path, home: Path) -> Iterator[Memory]:
     """Open the memory of the project ``workspace`` is in; an empty one where it is switched off.
 
-    Raises ``StoreUnavailable`` when the journal cannot be used.
+    What hooks have noted is taken in first. Raises ``StoreUnavailable`` when the journal cannot
+    be used.
     """
     if not settings.memory.enabled:
         yield SessionMemory()
         return
-    with SharedMemory(home, project_id(workspace)) as memory:
+    weights = settings.learning.weights
+    with SharedMemory(home, project_id(workspace), weights=weights) as memory:
+        take_waiting(memory)
         yield memory
 
 

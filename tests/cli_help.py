@@ -14,11 +14,15 @@ COMMANDS = [
     ["mcp-local-llm"],
     *(["mcp-local-llm", name] for name in ("bench", "demo", "doctor")),
     *(["mcp-local-llm", "model", name] for name in ("start", "stop", "status", "download")),
+    *(["mcp-local-llm", name] for name in ("teach", "correct", "forget", "insights", "why")),
     *(["mcp-local-llm", name] for name in ("remember", "recall", "index", "memory")),
     ["mcp-local-llm", "context-window"],
     *(["mcp-local-llm", name] for name in ("protect", "unprotect", "contracts")),
     *(["mcp-local-llm", name] for name in ("check", "approve")),
-    ["mcp-local-llm", "detect"],
+    *(["mcp-local-llm", name] for name in ("detect", "follow")),
+    *(["mcp-local-llm", name] for name in ("import-chats", "hooks", "ingest")),
+    *(["mcp-local-llm", "dataset", name] for name in ("validate", "stats")),
+    *(["mcp-local-llm", name] for name in ("train", "bench-train")),
     *(["mcp-local-llm", "embedded", name] for name in ("train", "eval")),
 ]  # fmt: skip
 

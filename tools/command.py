@@ -6,11 +6,12 @@ import asyncio
 import os
 import shlex
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
-from mcp_local_llm import ToolRetry
-from tools import interpreter, process
+from mcp_local_llm import ToolDenied, ToolRetry
+from tools import git_settings, interpreter, process
 from tools.context import ToolContext
 from tools.preserve.guard import BreaksContract
 from tools.process import Finished
@@ -29,13 +30,19 @@ async def cmd_run(call: ToolCall, context: ToolContext) -> str:
 
     Raises:
         ToolRetry: the line cannot be split, is empty, uses the shell, or names no program.
-        ToolDenied: no sandbox works here and the configuration does not allow going without.
+        ToolDenied: no sandbox works here and the configuration does not allow going without; or
+            it went without, and changed git's hooks or settings.
         BreaksContract: it changed what must not change; those files are as before again.
     """
     argv = _split(call.args.get("argv") or call.args.get("command") or "")
     guard = context.guard
     before = await guard.repo.snapshot() if guard else ""
-    finished, kind = await run_confined(argv, context.workspace, context.command)
+    try:
+        finished, kind = await run_confined(argv, context.workspace, context.command)
+    except ToolDenied:
+        if guard:
+            await guard.put_back(before)
+        raise
     if guard and (broken := await guard.put_back(before)):
         raise BreaksContract(broken, f"The command {argv[0]!r} ran, and these files were put back")
     return _told(finished, kind)
@@ -66,17 +73,19 @@ async def run_confined(
 
     Raises:
         ToolRetry: there is no such program.
-        ToolDenied: see ``sandbox.wrap``.
+        ToolDenied: see ``sandbox.wrap``; or without a sandbox it changed git's hooks or settings,
+            which were put back.
     """
     async with process.scratch_folder() as own:
         wrapped = await asyncio.to_thread(_confined, argv, workspace, policy, scratch or own)
-        finished = await process.run(
-            wrapped.argv,
-            cwd=workspace,
-            env={**wrapped.env, **(extra_env or {})},
-            timeout_s=policy.timeout_s,
-            output_cap_bytes=policy.output_cap_bytes,
-        )
+        async with git_settings.kept(workspace) if wrapped.kind == "none" else nullcontext():
+            finished = await process.run(
+                wrapped.argv,
+                cwd=workspace,
+                env={**wrapped.env, **(extra_env or {})},
+                timeout_s=policy.timeout_s,
+                output_cap_bytes=policy.output_cap_bytes,
+            )
     return finished, wrapped.kind
 
 

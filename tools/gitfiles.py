@@ -92,6 +92,27 @@ def parent_in_the_way(root: Path, path: str) -> Path | None:
     return None
 
 
+def reopen(root: Path) -> tuple[str, ...]:
+    """Let the owner read all files below ``root`` and use all folders; return what was closed.
+
+    Git keeps no such permissions, so nothing is lost by it; its own folder is left out.
+    """
+    closed = []
+    for at, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name != ".git"]
+        wanted = [(name, stat.S_IRWXU) for name in folders] + [
+            (name, stat.S_IRUSR) for name in files
+        ]
+        for name, needed in wanted:
+            path = f"{at}/{name}"
+            mode = os.lstat(path).st_mode
+            plain = stat.S_ISDIR(mode) or stat.S_ISREG(mode)
+            if plain and mode & needed != needed:
+                os.chmod(path, stat.S_IMODE(mode) | needed)  # noqa: PTH101 - for every file
+                closed.append(os.path.relpath(path, root))
+    return tuple(closed)
+
+
 def look(root: Path, paths: Iterable[str]) -> dict[str, Seen]:
     """Return what lies at each path; those with nothing, a folder or a device are left out.
 

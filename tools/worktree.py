@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import LocalLLMError, UsageError
+from memory.whole_file import write_whole
 from tools.apply import apply as apply  # the third thing that becomes of a run
 from tools.preserve.check import Violation
 from tools.preserve.contracts import CONTRACT_FILE
@@ -309,9 +310,7 @@ def _note_place(repo: Repo, run_id: str, dest: Path, workspace: Path) -> tuple[P
     if noted != dest:
         place = _place_file(repo, run_id)
         place.parent.mkdir(exist_ok=True)
-        new = place.with_suffix(".new")
-        new.write_text(json.dumps({"dest": str(dest)}))
-        new.replace(place)
+        write_whole(place, json.dumps({"dest": str(dest)}))
     return dest, workspace.resolve().relative_to(repo.root)
 
 

@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.attacks.generate import PATHS, Attack, attack, legal
+from tests.attacks.generate import PATHS, attack, legal
+from tests.attacks.parts import Attack
 from tests.attacks.walls import ALL, Lab, Result
 
 WITHOUT = {

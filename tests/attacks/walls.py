@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import StoreUnavailable
-from tests.attacks.generate import Attack, Late, Message
 from tests.attacks.oracle import LINKED, damage
+from tests.attacks.parts import Attack, Late, Message
 from tests.attacks.victim import FILES
 from tools import worktree
 from tools.context import ToolContext

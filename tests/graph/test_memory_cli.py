@@ -112,16 +112,15 @@ def test_errors_are_one_object_for_programs(call: Call) -> None:
     assert ended.result["exit_code"] == 2
 
 
-def test_an_item_is_taken_back_and_its_history_stays(call: Call) -> None:
+def test_a_forgotten_item_is_erased_and_only_that_it_was_is_told(call: Call) -> None:
     one, other = taught(call, "Prices are in cents"), taught(call, "Prices are net")
-    assert call("memory", "forget", one[:8], "--reason", "wrong").code == 0
+    assert call("memory", "forget", one[:8], "--reason", "wrong", "--yes").code == 0
     assert recalled(call, "prices") == ["Prices are net"]
     steps = call("memory", "history", one, "--json").result["history"]
-    assert [step["op"] for step in steps] == ["put", "forget"]
+    assert [step["op"] for step in steps] == ["erase"]
     assert "Prices are net" in call("memory", "history", other[:8]).out
-    assert "begin with ''" in call("memory", "forget", "").err
-    assert call("memory", "history", one[:8].upper()).out.endswith("forget    wrong\n")
-    assert recalled(call, "prices") == ["Prices are net"]
+    assert "begin with ''" in call("memory", "forget", "", "--yes").err
+    assert "cents" not in call("memory", "history", one[:8].upper()).out
 
 
 def test_an_item_is_replaced_by_what_is_said_instead(call: Call) -> None:
@@ -299,7 +298,8 @@ def test_history_tells_what_an_item_is_near_to(call: Call, state_home: Path) -> 
         journal.link(one, other)
     assert "near: All prices are in cents" in call("memory", "history", one).out
     assert "near: Prices are in cents" in call("memory", "history", other).out
-    call("memory", "forget", other)
+    with Journal(journal_path(memory_folder(state_home))) as journal:
+        journal.forget(other, "")
     shown = call("memory", "history", one, "--json").result["history"][1]
     assert (shown["op"], shown["other_text"]) == ("link", None)
     assert "near: (forgotten)" in call("memory", "history", one).out

@@ -117,3 +117,27 @@ def test_a_rule_that_does_not_fit_the_context_is_named_in_the_report(
     assert note.endswith("…): not shown, it does not fit the model's context")
     assert [rule["id"] for rule in result["recalled"]] == ["r1", "r3"]
     assert f"note: {note}\n" in run("show", result["run_id"]).out
+
+
+def test_in_a_folder_below_the_repository_a_scope_is_named_from_the_repository(
+    run: Run,
+    script: Script,
+    project: Path,
+    searched_home: Path,
+    demo: Demo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    part = project / "part"
+    part.mkdir()
+    for name in ("shop", "tests"):
+        (project / name).rename(part / name)
+    demo.git(project, "add", "--all")
+    demo.git(project, "commit", "--quiet", "--message=below")
+    monkeypatch.chdir(part)
+    assert memory_cli.remember(["--scope", "./shop", "the cart here adds up values"]) == 0
+    assert memory_cli.remember(["--scope", "shop", "the cart elsewhere adds up values"]) == 0
+    script(planner=refusal(demo))
+    result = run(demo.task, "--workspace", str(part), "--json").result
+    read = brief(project, searched_home, result["run_id"])
+    assert "the cart here" in read
+    assert "the cart elsewhere" not in read

@@ -7,6 +7,7 @@ with the files as they were when the run began, so that several small steps get 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import unicodedata
@@ -14,8 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from mcp_local_llm import ToolDenied
+from mcp_local_llm import StoreUnavailable, ToolDenied
 from memory.records import Level
+from tools import gitfiles
 from tools.gitfiles import LINK, SUBMODULE, Entry, shown
 from tools.preserve.check import Violation, contracts_of, violations
 from tools.preserve.contracts import CONTRACT_FILE, PRODUCT, Contract, Contracts
@@ -144,14 +146,37 @@ class Guard:
         """Restore the files that break a contract to those of the tree ``since``; return why.
 
         ``since`` is what the work tree was before; a file that breaks nothing stays as it is.
+        Whatever nobody could read or enter is opened again, which breaks the contracts on it too.
+
+        Raises:
+            StoreUnavailable: it cannot be opened, or git fails.
         """
+        closed = await self._reopened()
         now = await self.repo.snapshot()
         found = await self.broken_by(now, since) if now != since else ()
         paths = {each.path for each in found}
         if paths:
             changes = await self.repo.changes(now, since)
             await self.repo.put_on_disk([each for each in changes if each.path in paths])
-        return found
+        return tuple(dict.fromkeys((*found, *closed)))
+
+    async def _reopened(self) -> tuple[Violation, ...]:
+        """Undo what keeps files from being compared; return the contracts that it breaks."""
+        try:
+            closed = await asyncio.to_thread(gitfiles.reopen, self.repo.root)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{str(error.filename)!r} cannot be read and so not be compared "
+                f"({error.strerror}); give yourself access to it, then go on with the run"
+            ) from error
+        paths = [path for path in self.entries if any(_is_in(path, each) for each in closed)]
+        held = await self.contracts(paths) if paths else Contracts()
+        return tuple(
+            _without_lines(contract, path, "its permissions were taken away")
+            for path in paths
+            for contract in held.for_path(path)
+            if contract.id not in self.lifted
+        )
 
     async def touched(self, tree: str) -> tuple[Contract, ...]:
         """Return the flexible contracts that hold and whose regions differ in ``tree``."""
@@ -219,6 +244,10 @@ def _files_of(entries: Mapping[str, Entry], blobs: Mapping[str, bytes]) -> Memor
             if entry.mode != SUBMODULE
         }
     )
+
+
+def _is_in(path: str, place: str) -> bool:
+    return path == place or path.startswith(f"{place}/")
 
 
 def _folded(path: str) -> str:
