@@ -69,6 +69,7 @@ def on_loopback(door: Door, port: int, token_file: Path) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen()  # before the address is told: who reads it may connect at once
         except OSError as error:
             raise Unavailable(
                 f"the port {port} cannot be opened ({error.strerror}); choose another one"

@@ -6,7 +6,6 @@ turn's vector. Which weights it has is learnt by ``training/reactions`` from tur
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
@@ -16,14 +15,13 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
 
 from agents.capture.cues import TURN
 from agents.capture.features import FINGERPRINT, read_by_model, words_and_cues
+from agents.capture.linear import read_weights
 from agents.capture.parts import Parts, take_apart
 from agents.capture.rule import find_rule
 from agents.capture.second_opinion import SecondOpinion
-from mcp_local_llm import ModelUnavailable
 from memory.embedder import Embedder
 from memory.records import Record
 
@@ -85,7 +83,9 @@ class Detector:
         self._embedder = embedder
         self._second = second
         part = "embedded" if embedder else "plain"
-        self._weight, self._bias = _read(weights, part)
+        self._weight, self._bias = read_weights(
+            weights, part, features=FINGERPRINT, heads=HEADS, trainer="training.reactions.train"
+        )
 
     @cached_property
     def embedded(self) -> bool:
@@ -193,22 +193,3 @@ def _emotion(
         return "neutral"
     pleased = TURN["praise"].search(typed) or TURN["thanks"].search(typed)
     return "satisfaction" if pleased else "confidence"
-
-
-def _read(path: Path, part: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    try:
-        with safe_open(path, framework="np") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            weight = file.get_tensor(f"{part}.weight").astype(np.float32)
-            bias = file.get_tensor(f"{part}.bias").astype(np.float32)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise ModelUnavailable(
-            f"cannot read the weights of the detector in {str(path)!r} ({error}); install the "
-            "package again, or train them: `python -m training.reactions.train`"
-        ) from error
-    if about.get("features") != FINGERPRINT or tuple(about.get("heads", ())) != HEADS:
-        raise ModelUnavailable(
-            f"the weights in {str(path)!r} were trained for other features than these; train them "
-            "again: `python -m training.reactions.train`"
-        )
-    return weight, bias

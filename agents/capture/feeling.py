@@ -6,20 +6,17 @@ Its weights are learnt by ``training/feelings`` from texts written for it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
 
 from agents.capture.feeling_features import FINGERPRINT, prose, read_by_model, signs
 from agents.capture.feeling_model import FeelingModel
-from mcp_local_llm import ModelUnavailable
+from agents.capture.linear import read_weights
 from memory.embedder import Embedder
 from memory.records import Record
 
@@ -75,7 +72,10 @@ class Feelings:
             UsageError: the model's labels name no polarity.
         """
         self._embedder = embedder
-        self._weight, self._bias = _read(weights, "embedded" if embedder else "plain")
+        part = "embedded" if embedder else "plain"
+        self._weight, self._bias = read_weights(
+            weights, part, features=FINGERPRINT, heads=HEADS, trainer="training.feelings.train"
+        )
         self._model = FeelingModel(model) if model else None
 
     def read(self, texts: Sequence[str]) -> list[Feeling]:
@@ -108,22 +108,3 @@ def _feeling(chances: dict[str, float]) -> Feeling:
         value=round(chances[Polarity.POSITIVE] - chances[Polarity.NEGATIVE], 3),
         **{mood: round(chances[mood], 3) for mood in MOODS},
     )
-
-
-def _read(path: Path, part: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    try:
-        with safe_open(path, framework="np") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            weight = file.get_tensor(f"{part}.weight").astype(np.float32)
-            bias = file.get_tensor(f"{part}.bias").astype(np.float32)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise ModelUnavailable(
-            f"cannot read the weights of feelings in {str(path)!r} ({error}); install the package "
-            "again, or train them: `python -m training.feelings.train`"
-        ) from error
-    if about.get("features") != FINGERPRINT or tuple(about.get("heads", ())) != HEADS:
-        raise ModelUnavailable(
-            f"the weights in {str(path)!r} were trained for other features than these; train them "
-            "again: `python -m training.feelings.train`"
-        )
-    return weight, bias

@@ -10,12 +10,13 @@ import pytest
 
 from agents.capture.feeling import HEADS, Feeling, Feelings, Polarity
 from agents.capture.feeling_cues import SIGNS
-from agents.capture.feeling_features import prose, signs
+from agents.capture.feeling_features import FINGERPRINT, prose, signs
 from agents.capture.feeling_model import FeelingModel, places
+from agents.capture.linear import write_weights
 from mcp_local_llm import ModelUnavailable, UsageError
 from memory.embedder import HashEmbedder
 from training.feelings.corpus import read_texts
-from training.feelings.train import learn, write
+from training.feelings.train import learn
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,8 @@ def test_every_sign_is_seen_somewhere_in_the_corpus() -> None:
 def test_with_an_embedder_its_own_weights_are_used(tmp_path: Path) -> None:
     weights = tmp_path / "w.safetensors"
     embedder = HashEmbedder()
-    write(weights, {"embedded": learn(read_texts()[::10], embedder)})
+    learnt = {"embedded": learn(read_texts()[::10], embedder)}
+    write_weights(weights, learnt, features=FINGERPRINT, heads=HEADS)
     found = Feelings(embedder, weights).read(["thanks, great!", "sorry, this is awful"])
     assert [each.polarity for each in found] == ["positive", "negative"]
     with pytest.raises(ModelUnavailable, match=r"plain\.weight"):
@@ -93,7 +95,7 @@ def test_with_an_embedder_its_own_weights_are_used(tmp_path: Path) -> None:
 def test_missing_damaged_and_foreign_weights_are_errors(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
-    with pytest.raises(ModelUnavailable, match="cannot read the weights of feelings"):
+    with pytest.raises(ModelUnavailable, match=r"cannot read the weights .*training\.feelings"):
         Feelings(weights=tmp_path / "none.safetensors")
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"no tensors")

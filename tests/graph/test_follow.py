@@ -466,7 +466,7 @@ def test_a_hunk_of_a_file_with_100_000_lines_is_followed(shop: Shop) -> None:
     shop.commit("".join(mine), "big.py")
     assert shop.states() == ["edited"]
     (stored,) = shop.corrections()
-    assert stored.item.data["corrected"] == "answer = compute_the_answer(8)\n"
+    assert stored.item.data["corrected"] == "answer = compute_the_answer(8)"
 
 
 def test_a_new_file_with_100_000_lines_is_followed_and_its_rewrite_is_no_correction(

@@ -16,11 +16,13 @@ from typing import Final
 
 import numpy as np
 
-from agents.capture.feeling import MOODS, Feeling, Feelings, Polarity
+from agents.capture.feeling import HEADS, MOODS, Feeling, Feelings, Polarity
+from agents.capture.feeling_features import FINGERPRINT
+from agents.capture.linear import write_weights
 from mcp_local_llm import LocalLLMError
 from memory.embedder import Embedder
 from training.feelings.corpus import Text, read_texts
-from training.feelings.train import learn, write
+from training.feelings.train import learn
 from training.reactions.evaluate import Figure, figure, table
 
 _FOLDS: Final = 5
@@ -54,7 +56,9 @@ def cross_validated(
         weights = Path(folder) / "fold.safetensors"
         for fold in range(_FOLDS):
             taught = [text for at, text in enumerate(texts) if at % _FOLDS != fold]
-            write(weights, {"embedded" if embedder else "plain": learn(taught, embedder)})
+            part = "embedded" if embedder else "plain"
+            learnt = {part: learn(taught, embedder)}
+            write_weights(weights, learnt, features=FINGERPRINT, heads=HEADS)
             held = list(texts[fold::_FOLDS])
             held_out += held
             found += Feelings(embedder, weights).read([text.text for text in held])

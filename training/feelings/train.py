@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from agents.capture.feeling import HEADS, MOODS, WEIGHTS, Polarity
 from agents.capture.feeling_features import FINGERPRINT, prose, read_by_model, signs
+from agents.capture.linear import write_weights
 from mcp_local_llm import LocalLLMError
 from memory.embedder import Embedder
 from training.feelings.corpus import CORPUS, Text, joined, read_texts
@@ -77,18 +76,17 @@ def train(corpus: Path, target: Path, embedder: Embedder, tell: Callable[[str], 
         tell(f"{part}: {len(texts)} texts\n")
         learnt[part] = learn(texts, model)
     checksum = hashlib.sha256(corpus.read_bytes()).hexdigest()
-    write(target, learnt, corpus=checksum, texts=len(texts), embedder=embedder.name, seed=SEED)
+    write_weights(
+        target,
+        learnt,
+        features=FINGERPRINT,
+        heads=HEADS,
+        corpus=checksum,
+        texts=len(texts),
+        embedder=embedder.name,
+        seed=SEED,
+    )
     tell(f"{target}: {target.stat().st_size / 1e3:.0f} kB\n")
-
-
-def write(target: Path, learnt: Mapping[str, tuple[Matrix, Matrix]], **about: str | int) -> None:
-    """Write what was ``learnt`` per set of weights to ``target``, with notes ``about`` it."""
-    tensors: dict[str, NDArray[np.float16] | Matrix] = {}
-    for part, (weight, bias) in learnt.items():
-        tensors |= {f"{part}.weight": weight.astype(np.float16), f"{part}.bias": bias}
-    notes = {"features": FINGERPRINT, "heads": HEADS, **about}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, target, {"about": json.dumps(notes)})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,10 +15,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from agents.capture.detector import HEADS, WEIGHTS
 from agents.capture.features import FINGERPRINT, HASHED, NAMES, read_by_model, words_and_cues
+from agents.capture.linear import write_weights
 from agents.capture.parts import take_apart
 from mcp_local_llm import LocalLLMError
 from memory.embedder import Embedder
@@ -99,22 +98,20 @@ def learn(turns: Sequence[Turn], embedder: Embedder | None) -> tuple[Matrix, Mat
 def train(corpus: Path, target: Path, embedder: Embedder, tell: Callable[[str], object]) -> None:
     """Train both sets of weights on ``corpus`` and write them to ``target``."""
     turns = read_turns(corpus)
-    tensors: dict[str, NDArray[np.float16] | Matrix] = {}
+    learnt = {}
     for part, model in (("plain", None), ("embedded", embedder)):
         tell(f"{part}: {len(turns)} turns\n")
-        weight, bias = learn(turns, model)
-        tensors[f"{part}.weight"] = weight.astype(np.float16)
-        tensors[f"{part}.bias"] = bias
-    about = {
-        "features": FINGERPRINT,
-        "heads": HEADS,
-        "corpus": hashlib.sha256(corpus.read_bytes()).hexdigest(),
-        "turns": len(turns),
-        "embedder": embedder.name,
-        "seed": SEED,
-    }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, target, {"about": json.dumps(about)})
+        learnt[part] = learn(turns, model)
+    write_weights(
+        target,
+        learnt,
+        features=FINGERPRINT,
+        heads=HEADS,
+        corpus=hashlib.sha256(corpus.read_bytes()).hexdigest(),
+        turns=len(turns),
+        embedder=embedder.name,
+        seed=SEED,
+    )
     tell(f"{target}: {target.stat().st_size / 1e3:.0f} kB\n")
 
 
