@@ -144,7 +144,8 @@ class Repo:
         """
         done = await self.run(*args, stdin=stdin, env=env)
         if done.code != 0 or done.truncated or done.timed_out:
-            said = done.stderr.strip() or f"exit code {done.code}"
+            how = "it took too long" if done.timed_out else f"exit code {done.code}"
+            said = done.stderr.strip() or how
             raise StoreUnavailable(f"git {args[0]} failed in {str(self.root)!r}: {said}")
         return done.raw
 
