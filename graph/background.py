@@ -41,17 +41,15 @@ class Standing(Record):
     seconds: float = 0.0
     log: str = ""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more happens by itself."""
-        return self.result.status != "running"
-
 
 def begin(store: RunStore, request: RunRequest) -> None:
     """Write down ``request`` and start its run in a process of its own; return once it has it.
 
+    A process that ends at once, or takes long to begin, is no error here: how the run stands says
+    so.
+
     Raises:
-        StoreUnavailable: run folder or process cannot be made, or the process ended at once.
+        StoreUnavailable: run folder or process cannot be made.
     """
     store.create(request)
     _go_on(store, request, ())
@@ -110,11 +108,12 @@ async def watch(store: RunStore, run_id: str, wait_s: float) -> Standing:
         UsageError: there is no such run.
         StoreUnavailable: its record cannot be read.
     """
+    store.request(run_id)
     deadline = time.monotonic() + wait_s
     while True:
-        standing = await asyncio.to_thread(stands, store, run_id)
-        if standing.is_over or time.monotonic() >= deadline:
-            return standing
+        # the lock is asked for, not the record, which may be large
+        if store.holder(run_id) is None or time.monotonic() >= deadline:
+            return await asyncio.to_thread(stands, store, run_id)
         await asyncio.sleep(_POLL_S)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field
 
+from graph.console import short
 from mcp_local_llm import UsageError
 from mcp_server.answer import Answer
 from mcp_server.app import App
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
     from memory.entries import Stored
 
-_TYPED: Final = frozenset({"user", "chat"})
-_SHOWN: Final = 300  # characters of an item in a question
 ItemId = Annotated[
     str, Field(min_length=4, max_length=36, description="An id as recall shows it, or its start.")
 ]
@@ -32,7 +32,7 @@ class Consent(BaseModel):
 
 
 class Asked(BaseModel):
-    """What came of asking: the user's answer, or nobody could be asked, or nobody had to be."""
+    """Why the user was not asked: nobody had to be, or the client cannot."""
 
     outcome: Literal["needless", "impossible"]
 
@@ -41,12 +41,12 @@ async def may_erase(id: str, ctx: Context[None]) -> Asked | Elicit[Consent]:
     """Ask the user, through the client, whether what they said may be erased."""
     door = cast(App, ctx.mcp_server).door
     stored = await asyncio.to_thread(_item, door, id)
-    if stored.item.provenance.source not in _TYPED:
+    if not stored.item.is_typed:
         return Asked(outcome="needless")
     able = ctx.client_capabilities.elicitation if ctx.client_capabilities else None
     if able is None or (able.form is None and able.url is not None):
         return Asked(outcome="impossible")
-    return Elicit(f"Erase for good what you said: {_short(stored)!r}?", Consent)
+    return Elicit(f"Erase for good what you said: {short(stored.item.text)!r}?", Consent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,11 @@ class LearningTools:
             memory = self.door.memory
             old = knowledge(memory, id)
             item = reworded(old, text.strip(), "mcp", source="relayed")
-            if old.item.provenance.source in _TYPED:
-                command = f'mcp-local-llm correct {old.id[:8]} "{text.strip()}"'
+            if old.item.is_typed:
+                # a model's words, for the user's shell: quoted, or they would run there
+                command = f"mcp-local-llm correct {old.id[:8]} {shlex.quote(text.strip())}"
                 return Answer(
-                    text=f"not done: the user said {_short(old)!r} themselves",
+                    text=f"not done: the user said {short(old.item.text)!r} themselves",
                     data={"id": old.id, "command": command},
                     next=f"ask the user to run `{command}`",
                 )
@@ -102,7 +103,7 @@ class LearningTools:
         if isinstance(answer, Asked) and answer.outcome == "impossible":
             command = await asyncio.to_thread(_question, self.door, stored)
             return Answer(
-                text=f"not done: {_short(stored)!r} was said by the user; only they can erase it",
+                text=f"not done: only the user can erase {short(stored.item.text)!r}",
                 data={**facts, "approve": command},
                 next=f"ask the user to run `{command}` in a terminal",
             )
@@ -127,11 +128,12 @@ class LearningTools:
 
 def _item(door: Door, id: str) -> Stored:
     from graph.memory_cli import one_item
+    from graph.teach_cli import knowledge
 
     stored = one_item(door.memory, id)
     if stored.state == "deleted":
         raise UsageError(f"{stored.id[:8]} was erased already")
-    return stored
+    return knowledge(door.memory, stored.id)
 
 
 def _question(door: Door, stored: Stored) -> str:
@@ -147,8 +149,3 @@ def _question(door: Door, stored: Stored) -> str:
         reason="asked for through MCP",
     )
     return f"mcp-local-llm approve {ask(door.home, request)}"
-
-
-def _short(stored: Stored) -> str:
-    text = " ".join(stored.item.text.split())
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -46,10 +47,21 @@ async def test_what_a_model_relayed_may_be_corrected_and_erased(door: Door, era:
 
 async def test_what_the_user_said_waits_for_their_terminal(door: Door, era: Era) -> None:
     id = kept(door, "Use tabs.", "user")
+    hidden = 'Use "spaces"; $(touch owned) `id` it\'s'
     async with Client(build(door), mode=era) as client:
         right = facts(await client.call_tool("correct", {"id": id, "text": "Use spaces."}))
+        risky = facts(await client.call_tool("correct", {"id": id, "text": hidden}))
         gone = facts(await client.call_tool("forget", {"id": id}))
-    assert right["command"] == f'mcp-local-llm correct {id[:8]} "Use spaces."'
+    assert right["command"] == f"mcp-local-llm correct {id[:8]} 'Use spaces.'"
+    shown = subprocess.run(
+        ["sh", "-c", risky["command"].replace("mcp-local-llm correct", "printf '%s|'")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=door.workspace,
+    )
+    assert shown.stdout == f"{id[:8]}|{hidden}|"
+    assert not (door.workspace / "owned").exists()
     assert is_known(door, id)
     request = use(door.home, gone["approve"].split()[-1])
     assert (request.action, request.items) == ("erase", (id,))
@@ -73,3 +85,14 @@ async def test_a_client_that_can_ask_the_user_asks(
         await client.call_tool("forget", {"id": id[:8]})
     assert asked == ["Erase for good what you said: 'Use tabs.'?"]
     assert is_known(door, id) is known
+
+
+async def test_contracts_and_indexed_code_are_not_forgotten_here(door: Door, era: Era) -> None:
+    project = door.memory.project
+    contract = Item(kind=Kind.PRESERVATION, text="cart is strict", project=project)
+    code = Item(kind=Kind.CODE, text="def total(): ...", project=project)
+    door.memory.put(contract, code)
+    async with Client(build(door), mode=era) as client:
+        said = [problem(await client.call_tool("forget", {"id": x.id})) for x in (contract, code)]
+    assert "unprotect" in said[0] and "mcp-local-llm index" in said[1]
+    assert is_known(door, contract.id) and is_known(door, code.id)
