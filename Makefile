@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := mcp_local_llm.py graph agents tools memory training mcp_server prompts tests
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup demo test check cov attack bench studio audit docs picture clean
+.PHONY: help setup demo test check cov attack conformance stress bench studio audit docs picture clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -37,11 +37,17 @@ check: $(STAMP)  ## black, ruff, mypy
 	@$(BIN)/mypy
 
 cov:
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=json:.coverage.json
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --cov --cov-report=json:.coverage.json
 	@$(BIN)/python tests/coverage_limits.py .coverage.json
 
 attack: $(STAMP)  ## 10,000 attacks on protected code; takes a while
 	@$(BIN)/python -m tests.attacks.run
+
+conformance: $(STAMP)  ## MCP clients from elsewhere examine the server (needs npm)
+	@$(BIN)/python -m tests.conformance.run
+
+stress: $(STAMP)  ## 1,000 calls at once and 10,000 malformed lines for the MCP server
+	@STRESS_CALLS=1000 STRESS_LINES=10000 $(BIN)/python -m pytest -q tests/mcp_server/test_stress.py
 
 bench: $(STAMP)  ## speed figures, as ratios within one run
 	@$(BIN)/mcp-local-llm bench

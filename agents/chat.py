@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # The words in which mlx_lm.server says that only a restart will help; its status is a plain 404.
 _SERVER_BROKEN: Final = "generation thread died"
+_NOTHING: Final = "No generation chunks"  # how langchain calls an empty stream
 _LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -153,8 +154,12 @@ class ServedModel:
             stream = self._client.astream(
                 _to_langchain(messages), extra_body=self._extra_body(budget)
             )
-            async for chunk in stream:
-                answer.add(chunk)
+            try:
+                async for chunk in stream:
+                    answer.add(chunk)
+            except ValueError as error:
+                if _NOTHING not in str(error):
+                    raise  # else the server ended before it said anything: told below
         if not answer.finish_reason:
             # The server closes its connections without a length: a killed one looks like an end.
             raise ModelLost(

@@ -50,11 +50,11 @@ def seat(
 
     return Seat(
         role=role.name,
-        tools=frozenset(role.tools),
+        tools=frozenset(role.scope.tools),
         context=context,
         profile=profile,
         rules=rules,
-        verdict=partial(role.verdict, plan),
+        verdict=partial(role.scope.verdict, plan),
         owed=owed,
         level=level,
         contracts=contracts,

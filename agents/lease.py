@@ -21,6 +21,7 @@ from agents.protocol import (
     LINE_LIMIT_BYTES,
     Acquire,
     Check,
+    Embed,
     Message,
     Reply,
     ResidentStatus,
@@ -159,7 +160,9 @@ async def acquire(profile: Profile, settings: ModelConfig, *, home: Path | None 
     return await Lease(profile, settings, home or state_home(), endpoint).open()
 
 
-async def ask_resident(home: Path, request: Search | Tend, timeout_s: float) -> Reply | None:
+async def ask_resident(
+    home: Path, request: Search | Tend | Embed, timeout_s: float
+) -> Reply | None:
     """Return the answer of the resident process of ``home``, or None when there is no process.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from agents.protocol import Reply, Search, Tend, unpack
+from agents.protocol import Embed, Reply, Search, Tend, pack, unpack
 from mcp_local_llm import LocalLLMError, StoreUnavailable
 from memory.embedder import Embedder, HashEmbedder
 from memory.owner import MemoryOwner
@@ -28,7 +28,7 @@ _LOG: Final = structlog.get_logger()
 _POLL_S: Final = 1.0
 _RETRY_S: Final = 30.0
 
-_Job = tuple[Search | Tend, "Future[Reply]"]
+_Job = tuple[Search | Tend | Embed, "Future[Reply]"]
 
 
 def open_embedder() -> Embedder:
@@ -91,7 +91,7 @@ class MemoryHost:
         self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
         self._thread.start()
 
-    async def answer(self, request: Search | Tend) -> Reply:
+    async def answer(self, request: Search | Tend | Embed) -> Reply:
         """Return the reply to ``request``; where journal or index fail, its state says so.
 
         Raises:
@@ -159,11 +159,14 @@ def _do(owner: MemoryOwner, job: _Job) -> None:
         done.set_exception(error)
 
 
-def _answer(owner: MemoryOwner, request: Search | Tend) -> Reply:
+def _answer(owner: MemoryOwner, request: Search | Tend | Embed) -> Reply:
     if isinstance(request, Search):
         vector = unpack(request.vector) if request.vector else None
         found = owner.search(request.query, vector)
         return Reply(found=found, memory=owner.status(count=False))
+    if isinstance(request, Embed):
+        vectors = tuple(map(pack, owner.embed(request.texts)))
+        return Reply(vectors=vectors, memory=owner.status(count=False))
     if request.what == "rebuild":
         owner.rebuild()
     return Reply(memory=owner.status())

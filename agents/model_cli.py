@@ -16,6 +16,8 @@ from typing import Final, TextIO
 
 from pydantic import ValidationError
 
+from agents.adapters.registry import Registry
+from agents.adapters.serving import served
 from agents.chat import Message
 from agents.download import download, known_model
 from agents.hardware import detect
@@ -28,9 +30,11 @@ from agents.profiles import (
     KnownModel,
     ModelConfig,
     is_downloaded,
+    resolve_profile,
 )
 from agents.serving import open_model
 from mcp_local_llm import LocalLLMError, UsageError
+from memory.project import project_id
 from memory.records import Record
 
 _INTERRUPTED: Final = 130
@@ -41,11 +45,13 @@ class Started(Record):
     """What ``model start`` reports."""
 
     model: str
+    adapter: str | None = None
     first_token_s: float
 
     def __str__(self) -> str:
         """Return the line for people."""
-        return f"{self.model} answers (first token after {self.first_token_s:.2f} s)"
+        name = f"{self.model} with the adapter {self.adapter}" if self.adapter else self.model
+        return f"{name} answers (first token after {self.first_token_s:.2f} s)"
 
 
 class Stopped(Record):
@@ -143,20 +149,27 @@ def _shown(result: Record, *, as_json: bool) -> str:
 
 
 async def _start(profile: str | None, settings: ModelConfig) -> Started:
-    async with open_model(settings, profile=profile) as model:
+    resolved = await asyncio.to_thread(resolve_profile, profile, settings)
+    project = await asyncio.to_thread(project_id, Path.cwd())
+    wanted = await asyncio.to_thread(served, settings, resolved, home=state_home(), project=project)
+    async with open_model(wanted, profile=profile) as model:
         answer = await model.complete([Message(role="user", content="Hello")], max_tokens=1)
-        return Started(model=model.model_id, first_token_s=answer.first_token_s)
+        return Started(
+            model=model.model_id, adapter=model.adapter_id, first_token_s=answer.first_token_s
+        )
 
 
 async def _status(*, as_json: bool) -> str:
     running, hardware = await resident_status(), detect()
     here = {name: is_downloaded(name) for name in KNOWN_MODELS}
+    slots = Registry(state_home()).pointer().slots
     if as_json:
         return json.dumps(
             {
                 "resident": running.model_dump(mode="json") if running else None,
                 "hardware": hardware.model_dump(mode="json"),
                 "downloaded": here,
+                "adapters": [slot.model_dump() for slot in slots],
                 "home": str(state_home()),
             }
         )
@@ -165,10 +178,14 @@ async def _status(*, as_json: bool) -> str:
         f"{hardware.accelerator}"
     ]
     lines += [f"{name}: {'downloaded' if there else 'not here'}" for name, there in here.items()]
+    lines += [f"adapter {one.adapter} for {one.context or 'every context'}" for one in slots]
     lines.append(f"resident process: {running.pid if running else 'not running'}")
     for server in running.servers if running else ():
         use = f"used by {server.leases}" if server.leases else f"idle for {server.idle_s:g} s"
-        lines.append(f"server {server.pid} at {server.base_url}: {server.model_path}, {use}")
+        what = server.model_path
+        if server.adapter_path:
+            what += f" with the adapter {Path(server.adapter_path).name}"
+        lines.append(f"server {server.pid} at {server.base_url}: {what}, {use}")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from agents.brief import is_test_path
 from agents.reply import Plan
 from agents.role import Role, Work
+from agents.scopes import SCOPES
 
 _MISSING: Final = (
     "a plan is missing: answer with a <plan> block that has goal:, step:, file: and test: lines, "
@@ -42,16 +43,10 @@ def bad_test_path(path: str) -> str:
     return f"the plan's test: line is {path!r}; name a new file like tests/test_what_it_checks.py"
 
 
-def _verdict(plan: Plan | None, path: str, before: bytes | None, after: bytes | None) -> str:
-    return f"{path}: the planner changes no files; answer with a plan"
-
-
 PLANNER: Final = Role(
     name="planner",
     duty="Decide goal, steps, files with their levels, and the path of the new test.",
-    writes="no files",
-    tools=("fs.read", "fs.list", "search.text", "search.code", "memory.recall"),
-    verdict=_verdict,
+    scope=SCOPES["planner"],
     owed=_owed,
     answers_for_plan=True,
 )

@@ -31,6 +31,7 @@ class ModelConfig(BaseModel):
     ``remote`` (with ``base_url``); left out, it follows from what is set and what is there.
     ``memory_limit_gb`` left out is 16, or the machine's memory where that is less.
     ``api_key_env`` names the variable that holds the key: the key is no setting.
+    ``learnt = false`` lets the model answer without the adapter that was promoted for it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,7 @@ class ModelConfig(BaseModel):
     model: str | None = None
     api_key_env: str | None = None
     adapter_path: Path | None = None
+    learnt: bool = True
     prompts: PromptSet | None = None
     context_tokens: int | None = Field(default=None, gt=0)
     max_tokens: int | None = Field(default=None, gt=0)

@@ -19,6 +19,8 @@ from memory.retrieval import Found, Query
 
 VERSION: Final = 2
 LINE_LIMIT_BYTES: Final = 64 * 1024
+EMBEDDED_AT_ONCE: Final = 8
+"""Texts of up to 1,000 characters, whose vectors then fit in a line."""
 MAX_CLIENTS: Final = 64
 
 
@@ -78,7 +80,15 @@ class Tend(Record):
     what: Literal["nothing", "rebuild", "release"] = "nothing"
 
 
-Message = Acquire | Check | Status | Stop | Search | Tend
+class Embed(Record):
+    """Make vectors of ``texts`` with the memory's embedding model, while it is open."""
+
+    op: Literal["embed"] = "embed"
+    v: int = VERSION
+    texts: tuple[str, ...] = Field(max_length=EMBEDDED_AT_ONCE)
+
+
+Message = Acquire | Check | Status | Stop | Search | Tend | Embed
 Request = Annotated[Message, Field(discriminator="op")]
 
 
@@ -114,6 +124,7 @@ class Reply(Record):
     status: ResidentStatus | None = None
     memory: OwnerStatus | None = None
     found: tuple[Found, ...] = ()
+    vectors: tuple[str, ...] = ()
 
 
 _REQUEST: Final[TypeAdapter[Request]] = TypeAdapter(Request)

@@ -31,6 +31,7 @@ from agents.protocol import (
     MAX_CLIENTS,
     Acquire,
     Check,
+    Embed,
     Reply,
     Request,
     ResidentStatus,
@@ -163,7 +164,7 @@ class Resident:
 
     async def answer(self, request: Request, held: Shared | None) -> tuple[Reply, Shared | None]:
         """Return the reply to ``request`` and what the connection holds afterwards."""
-        if isinstance(request, Search | Tend):
+        if isinstance(request, Search | Tend | Embed):
             return await self.memory.answer(request), held
         if isinstance(request, Acquire):
             self._idle_timeout_s = request.idle_timeout_s

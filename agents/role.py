@@ -1,4 +1,4 @@
-"""What makes a role: its tools, what it may write, what it owes, and its turn's prompt."""
+"""What makes a role: what it is for, what it may do, what it owes, and its turn's prompt."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import prompts
 from agents.reply import Plan, render_plan
+from agents.scopes import Scope
 from tools.registry import describe
-
-# (plan, path, bytes before, bytes after) -> why the change is refused, or ""
-Verdict = Callable[[Plan | None, str, bytes | None, bytes | None], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +34,15 @@ def owes_nothing(work: Work) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One role of the crew. ``tools`` are in the order in which they are described.
+    """One role of the crew, with its row of the table of scopes.
 
-    ``duty`` and ``writes`` say for people what ``owed`` and ``verdict`` enforce.
+    ``duty`` says for people what ``owed`` enforces.
     ``answers_for_plan``: its replies are about the plan's files, whichever it changes itself.
     """
 
     name: str
     duty: str
-    writes: str
-    tools: tuple[str, ...]
-    verdict: Verdict
+    scope: Scope
     owed: Owed = owes_nothing
     answers_for_plan: bool = False
 
@@ -63,7 +59,7 @@ class Role:
 
         ``tests`` is "", "red" or "green"; ``failures`` are short lines of what went wrong.
         """
-        tools = describe(self.tools, compact=False) if profile == "full" else ""
+        tools = describe(self.scope.tools, compact=False) if profile == "full" else ""
         return prompts.render(
             f"{profile}/{self.name}",
             role=self.name,

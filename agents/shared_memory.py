@@ -7,7 +7,7 @@ answers in time, one is started in the background and the journal's own word sea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -174,26 +174,36 @@ class SharedMemory:
         self.journal.put(*items)
 
     async def recall(
-        self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
+        self,
+        query: str,
+        *,
+        limit: int = 5,
+        at_hand: RuntimeContext = NOTHING_AT_HAND,
+        adapter: str | None = None,
     ) -> tuple[Recalled, ...]:
         """Return up to ``limit`` insights: those that bear on ``query``, then standing rules.
 
         Preferences hold for every task: up to half of the places are theirs, the newest first.
-        What was said of a part of the project is left out when the file at hand lies elsewhere.
-        Nothing asked: the newest preferences and definitions.
+        What was said of a part of the project is left out when the file at hand lies elsewhere, and
+        so is what has graduated into ``adapter``. Nothing asked: the newest preferences and
+        definitions.
         """
         scope = _bounded(at_hand).file or None
         where = Where(project=self.project, kinds=TOLD, scope=scope)
+        learnt = await asyncio.to_thread(self.journal.graduated_by, adapter) if adapter else ()
         if not query.strip():
             where = where.model_copy(update={"kinds": _STANDING})
-            return tuple(await asyncio.to_thread(self._newest, where, (), limit))
+            return tuple(await asyncio.to_thread(self._newest, where, (), limit, learnt))
         if not await asyncio.to_thread(self._has_any, where):
             return ()
-        answer = await self.find(Query(text=query, where=where, limit=limit, context=at_hand))
-        bearing = [_recalled(hit) for hit in answer.hits if _bears(query, hit)]
+        # Twice as many at most: what has graduated takes no other's place.
+        wanted = limit + min(limit, len(learnt))
+        answer = await self.find(Query(text=query, where=where, limit=wanted, context=at_hand))
+        hits = [hit for hit in answer.hits if hit.stored.id not in learnt and _bears(query, hit)]
+        bearing = [_recalled(hit) for hit in hits[:limit]]
         known = [hit.insight for hit in bearing]
         standing = where.model_copy(update={"kinds": (Kind.PREFERENCE,)})
-        rules = await asyncio.to_thread(self._newest, standing, known, limit)
+        rules = await asyncio.to_thread(self._newest, standing, known, limit, learnt)
         kept = bearing[: limit - min(len(rules), limit // 2)]
         return (*kept, *rules)[:limit]
 
@@ -272,7 +282,9 @@ class SharedMemory:
     def _has_any(self, where: Where) -> bool:
         return next(iter(self.journal.live(where)), None) is not None
 
-    def _newest(self, where: Where, known: Iterable[Insight], limit: int) -> list[Recalled]:
+    def _newest(
+        self, where: Where, known: Iterable[Insight], limit: int, learnt: Collection[str]
+    ) -> list[Recalled]:
         texts = {insight.text for insight in known}
         newest = sorted(self.journal.live(where), key=lambda stored: -stored.seq)
         return [
@@ -285,6 +297,7 @@ class SharedMemory:
             )
             for stored in newest
             if stored.item.text not in texts and stored.may_answer(where)
+            if stored.id not in learnt
         ][:limit]
 
 

@@ -74,6 +74,23 @@ def weight_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("model*.safetensors"))
 
 
+def base_digest(folder: Path) -> str:
+    """Return a hash over the files that decide on the answers of the model in ``folder``."""
+    total = hashlib.sha256()
+    for path in answering_files(folder):
+        with path.open("rb") as file:
+            part = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.name} {part}\n".encode())
+    return total.hexdigest()
+
+
+def answering_files(folder: Path) -> list[Path]:
+    """Return the files of ``folder`` that decide on the model's answers."""
+    names = (_CONFIG, "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    beside = (folder / name for name in names)
+    return [*(path for path in beside if path.is_file()), *weight_files(folder)]
+
+
 def materialize(source: Path, home: Path) -> Path:
     """Return a folder under ``home`` with the model of ``source`` widened to 32 bits.
 
@@ -127,6 +144,21 @@ def read_header(path: Path) -> dict[str, Any]:
             f"the weights {str(path)!r} are damaged ({error}); fetch or build the model again"
         ) from error
     return table
+
+
+def last_parts_of_command_lines() -> frozenset[str]:
+    """Return what follows the last slash of every word that any process was started with.
+
+    A server names the folders of its model and its adapter there; two ways to spell the state
+    folder are one this way.
+    """
+    import psutil  # type: ignore[import-untyped]  # it ships no types
+
+    names: set[str] = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            names.update(word.rpartition("/")[2] for word in process.cmdline())
+    return frozenset(names)
 
 
 def write_safetensors(path: Path, tensors: dict[str, NDArray[np.float32]]) -> None:
@@ -244,7 +276,7 @@ def _prune(kept: Path) -> None:
     fresh = time.time() - _KEEP_S
     others = (path for path in kept.parent.glob(f"{_PREFIX}*") if path != kept)
     old = [path for path in others if path.is_dir() and path.stat().st_mtime < fresh]
-    served = _last_parts_of_command_lines() if old else frozenset()
+    served = last_parts_of_command_lines() if old else frozenset()
     for path in old:
         if path.name not in served:
             with contextlib.suppress(OSError):
@@ -256,20 +288,6 @@ def _remove(folder: Path) -> None:
     aside = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _last_parts_of_command_lines() -> frozenset[str]:
-    """Return what follows the last slash of every word that any process was started with.
-
-    A server names its model folder there; two ways to spell the state folder are one this way.
-    """
-    import psutil  # type: ignore[import-untyped]  # it ships no types
-
-    names: set[str] = set()
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            names.update(word.rpartition("/")[2] for word in process.cmdline())
-    return frozenset(names)
 
 
 def _build(source: Path, building: Path, config: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from memory.records import ContextWindow, Record, ReplyTags
 
 if TYPE_CHECKING:
     from agents.brief import BriefRule
+    from agents.chat import Message
     from graph.workshop import OpenModel
     from memory.session import Memory
 
@@ -97,24 +98,23 @@ async def ask(question: str, workspace: Path, *, model: str | None = None) -> Re
     overrides: dict[str, Any] = {"model": {"profile": model}} if model else {}
     settings = await asyncio.to_thread(load_settings, workspace, overrides)
     async with AsyncExitStack() as leases:
-        opened = await open_model(settings, leases)
+        opened = await open_model(settings, leases, workspace)
         with open_memory(settings, workspace, state_home()) as memory:
             return await _answered(question, opened, memory)
 
 
 async def _answered(question: str, model: OpenModel, memory: Memory) -> Replied:
-    import prompts
     from agents.brief import brief_rules
-    from agents.chat import Message
     from agents.context_window import context_window
     from agents.reply import repaired_tags, without_tags
+    from agents.talk import system
 
-    rules = brief_rules(await memory.recall(question, limit=_RULES))
+    known = await memory.recall(question, limit=_RULES, adapter=model.chat.adapter_id)
+    rules = brief_rules(known)
     pieces = await _pieces(question, memory)
     window = context_window(model.prompts, rules, await memory.updates(), model.count_text)
-    messages = _fitted(question, rules, pieces, model)
     completion = await model.chat.complete(
-        [Message(role="system", content=prompts.render(f"{model.prompts}/system")), messages],
+        [system(model.prompts), _fitted(question, rules, pieces, model)],
         max_tokens=model.max_tokens,
     )
     said, _ = repaired_tags(
@@ -144,17 +144,14 @@ async def _pieces(question: str, memory: Memory) -> tuple[Piece, ...]:
 
 def _fitted(
     question: str, rules: Sequence[BriefRule], pieces: Sequence[Piece], model: OpenModel
-) -> Any:
+) -> Message:
     """Return the message with as many pieces, then rules, as leave room for an answer."""
-    import prompts
-    from agents.chat import Message
+    from agents import talk
 
     room = model.context_tokens - model.max_tokens
     kept_rules, kept = list(rules), list(pieces)
     while True:
-        text = prompts.render(
-            f"{model.prompts}/ask", question=question, rules=kept_rules, pieces=kept
-        )
-        if model.count_text(text) <= room or not (kept or kept_rules):
-            return Message(role="user", content=text)
+        asked = talk.question(model.prompts, question, kept_rules, kept)
+        if model.count_text(asked.content) <= room or not (kept or kept_rules):
+            return asked
         (kept or kept_rules).pop()

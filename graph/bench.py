@@ -24,6 +24,7 @@ from agents.profiles import ModelConfig
 from agents.serving import open_model
 from agents.weights import EMBEDDED_WEIGHTS, materialize
 from graph import bench_engines, bench_index
+from graph.bench_hooks import hook_time
 from graph.bench_owner import owner_figures
 from graph.bench_retrieval import measure_retrieval
 from graph.bench_walls import border_time
@@ -83,13 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="?",
         choices=[*_SECTIONS, "engines"],
         help="measure this alone; engines compares the index with others and takes many minutes, "
-        "as does retrieval; left out: crew and memory",
+        "as does retrieval; left out: crew, memory and hooks",
     )
     options = parser.parse_args(argv)
     try:
         if options.section == "engines":
             return bench_engines.main(as_json=options.json)
-        chosen = [options.section] if options.section else ["crew", "memory"]
+        chosen = [options.section] if options.section else ["crew", "memory", "hooks"]
         show([figure for name in chosen for figure in _SECTIONS[name]()], as_json=options.json)
     except LocalLLMError as error:
         sys.stderr.write(f"mcp-local-llm bench: {error}\n")
@@ -111,6 +112,7 @@ _SECTIONS: Final[dict[str, Callable[[], list[Figure]]]] = {
     "crew": lambda: asyncio.run(measure()),
     "memory": _memory,
     "retrieval": _retrieval,
+    "hooks": hook_time,
 }
 
 

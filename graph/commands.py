@@ -11,6 +11,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -160,7 +161,18 @@ def _told(options: argparse.Namespace, result: RunResult | None) -> int:
         _write_json(_for_programs(result))
     else:
         print_result(result)
+        _hint_at_night(Path(result.workspace))
     return result.exit_code
+
+
+def _hint_at_night(workspace: Path) -> None:
+    """Say when what was taught has become enough to be trained; no run fails because of that."""
+    from graph.night.hint import hint
+    from graph.night.shop import local_now
+
+    with suppress(LocalLLMError):
+        if words := hint(state_home(), load_settings(workspace), local_now()):
+            sys.stderr.write(f"{words}\n")
 
 
 def _list(options: argparse.Namespace, store: RunStore) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,13 +40,22 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], action: Co
         return 130
 
 
-def here() -> SharedMemory:
-    """Open the memory for the project of the current folder."""
+@contextmanager
+def here() -> Iterator[SharedMemory]:
+    """Open the memory for the project of the current folder.
+
+    What Cursor's sessions start with is brought up to date when something was written meanwhile.
+    """
+    from agents.capture.session_context import refresh_session
     from agents.home import state_home
     from agents.shared_memory import SharedMemory
     from memory.project import project_id
 
-    return SharedMemory(state_home(), project_id(Path.cwd()))
+    with SharedMemory(state_home(), project_id(Path.cwd())) as memory:
+        before = memory.journal.last_seq
+        yield memory
+        if memory.journal.last_seq != before:
+            refresh_session(memory)
 
 
 def write_json(value: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The command ``mcp-local-llm dataset``: look at what a model is to be taught from."""
+"""The command ``mcp-local-llm dataset``: make and look at what a model is to be taught from."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from graph.console import run_command, short, told
+from graph.dataset_making import MAKERS, making_options
 from graph.train_options import chosen_model, model_options
 
 if TYPE_CHECKING:
     from training.dataset.stats import DatasetStats
 
-_DESCRIPTION: Final = "Look at the folders that models are trained from."
+_DESCRIPTION: Final = "Make and look at the folders that models are trained from."
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
             "--max-tokens", type=int, metavar="N", help="of an item (default: the recipe's)"
         )
         command.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    making_options(commands)
     return parser
 
 
@@ -80,4 +82,4 @@ def _table(stats: DatasetStats) -> Iterator[str]:
         yield "  from: " + ", ".join(f"{short(name)} {n}" for name, n in part.sources.items())
 
 
-_ACTIONS: Final = {"validate": _validate, "stats": _stats}
+_ACTIONS: Final = {"validate": _validate, "stats": _stats, **MAKERS}

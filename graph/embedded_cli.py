@@ -180,7 +180,12 @@ def _crew(model: Path) -> RunTask:
     from training.embedded.evaluation import CrewRun
 
     overrides: dict[str, object] = {
-        "model": {"profile": "local", "model_path": str(model), "prompts": "compact"},
+        "model": {
+            "profile": "local",
+            "model_path": str(model),
+            "prompts": "compact",
+            "learnt": False,
+        },
         # The tasks and their folders are made here; a sandbox is used where there is one. Their
         # tests need no plugin, and loading all that are installed beside us takes seconds a start.
         "command": {
@@ -218,7 +223,7 @@ async def _answers(settings: Settings) -> None:
     from graph.workshop import open_model
 
     async with AsyncExitStack() as leases:
-        model = await open_model(settings, leases)
+        model = await open_model(settings, leases, Path.cwd())
         await model.chat.complete([Message(role="user", content="role: planner")], max_tokens=1)
 
 

@@ -16,6 +16,7 @@ from typing import Final, Literal
 import structlog
 
 from agents.shared_memory import SharedMemory
+from graph.accepted import pattern, settle_success
 from graph.deliveries import Deliveries, Delivery
 from graph.edited import correction_item
 from mcp_local_llm import StoreUnavailable, UsageError
@@ -160,6 +161,7 @@ class _Look:
         if len(settled) < len(left):
             await asyncio.to_thread(self._deliveries.keep, delivery)
         else:
+            await asyncio.to_thread(settle_success, self._memory, delivery)
             await asyncio.to_thread(self._deliveries.drop, delivery.run_id)
         return Follow(settled=tuple(settled), pending=len(left) - len(settled))
 
@@ -215,6 +217,8 @@ class _Look:
             )
         items = [item] if item else []
         items += [_generation(self._delivery, fate, state, reward)] if state in _VERDICTS else []
+        again = pattern(self._memory, self._delivery, hunk) if state == "kept" else None
+        items += [again] if again else []
         taken = self._memory.journal.take(_key(hunk), items, signals)
         return Followed(
             run_id=run_id,

@@ -118,7 +118,7 @@ class Gates:
         return await self._ended(state, outcome)
 
     async def _ended(self, state: RunState, outcome: Outcome) -> RunState:
-        model = (await self.shop.model()).chat.model_id
+        model = (await self.shop.model(state)).chat.model_id
         update: RunState = {"outcome": outcome}
         if problem := await self._recorded({**state, **update}):
             story = state["story"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from graph.console import run_command, told, write_json
+from graph.console import here, run_command, told, write_json
 
 _DESCRIPTION: Final = """\
 Let Cursor note each prompt, answer and edited file in this machine's state folder, from where
@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _hooks(options: argparse.Namespace) -> int:
     from agents.capture import hooks_file
+    from agents.capture.session_context import refresh_session
     from agents.home import state_home
     from memory.project import project_root
 
@@ -36,6 +37,8 @@ def _hooks(options: argparse.Namespace) -> int:
     file = hooks_file.hooks_file(folder)
     if options.action == "install":
         hooks_file.install(state_home(), file)
+        with here() as memory:
+            refresh_session(memory)
         names = hooks_file.installed(file)
         text = f"installed {', '.join(names)} in {str(file)!r}; Cursor uses them at once"
         return told(options, text, file=str(file), installed=list(names))

@@ -68,7 +68,7 @@ class Lifting:
         regions = {each.region for each in contracts}
         kept = tuple(tag for tag in brief.protected if tag.region not in regions)
         names = ", ".join(each.id for each in contracts)
-        outcome, model = state["outcome"], await self.shop.model()
+        outcome, model = state["outcome"], await self.shop.model(state)
         return {
             "brief": brief.model_copy(update={"protected": kept}),
             "story": story.model_copy(

@@ -65,21 +65,24 @@ class Nodes:
         tree = await self.shop.tree(begun)
         root = tree.workspace
         begun["tree"] = TreeState(path=str(root), base=tree.base, sha=tree.base)
-        model = await self.shop.model()
-        begun["brief"] = await self._brief(task, root, await self.shop.guard(begun))
+        begun["brief"] = await self._brief(begun, root, await self.shop.guard(begun))
+        model = await self.shop.model(begun)
         begun["talk"] = opening_talk(model.prompts)
         begun["tests"] = await checks.baseline(self.shop, begun)
         notes = begun["brief"].dropped
         begun["story"] = Story(notes=notes)
         return begun
 
-    async def _brief(self, task: str, root: Path, guard: Guard) -> Brief:
+    async def _brief(self, state: RunState, root: Path, guard: Guard) -> Brief:
+        task = state["task"]
         files, notes = await asyncio.to_thread(relevant_files, task, root)
         pieces: tuple[BriefPiece, ...] = ()
         if not files:  # the task names none: those that seem to be meant
             files, pieces = await self._recalled_files(task, root)
+        model = await self.shop.model(state, [file.path for file in files])
         here = at_hand(files, prefix=guard.prefix)
-        known = await self.shop.memory.recall(task, limit=_RECALLED, at_hand=here)
+        adapter = model.chat.adapter_id
+        known = await self.shop.memory.recall(task, limit=_RECALLED, at_hand=here, adapter=adapter)
         brief = Brief(
             task=task,
             rules=brief_rules(known),
@@ -90,7 +93,7 @@ class Nodes:
             dropped=notes,
             updates=await self.shop.memory.updates(),
         )
-        return await self.shop.fitted(brief)
+        return await self.shop.fitted(state, brief)
 
     async def _recalled_files(
         self, task: str, root: Path
@@ -106,7 +109,7 @@ class Nodes:
 
     async def plan(self, state: RunState) -> RunState:
         """Let the planner decide, or refuse."""
-        model = await self.shop.model()
+        model = await self.shop.model(state)
         said, update = await take_turn(
             self.shop,
             state,
@@ -140,7 +143,7 @@ class Nodes:
         tests = _tried(await checks.red(self.shop, state), files)
         update: RunState = {"tests": tests}
         last = tests.written >= self.shop.settings.limits.test_attempts
-        if tests.verdict != "red" and (last or await self._is_stuck(again)):
+        if tests.verdict != "red" and (last or await self._is_stuck(state, again)):
             reason = f"no usable failing test after {tests.written} attempts: {tests.problem[0]}"
             update["outcome"] = Outcome(status="failed", reason=reason)
         return update
@@ -164,7 +167,7 @@ class Nodes:
         files = await self._files(state)
         mending = state["tests"].sent_back
         if files in state["tests"].tried and not mending:  # pytest would say what it said
-            return await self._still_red(state["tests"], again=True)
+            return await self._still_red(state, state["tests"], again=True)
         tests, report = await checks.green(self.shop, state)
         if tests.verdict == "green":
             return await self._green(state, tests)
@@ -177,7 +180,7 @@ class Nodes:
             reason = f"the tests import other code than this run's: {where}"
             return {"tests": tests, "outcome": Outcome(status="failed", reason=reason)}
         story, red = state["story"], Red(tree=files, said=tests.problem)
-        update = await self._still_red(_tried(tests, files), again=False)
+        update = await self._still_red(state, _tried(tests, files), again=False)
         return {**update, "story": story.model_copy(update={"reds": (*story.reds, red)})}
 
     async def _green(self, state: RunState, tests: TestState) -> RunState:
@@ -193,10 +196,10 @@ class Nodes:
             story = story.model_copy(update={"notes": (*story.notes, *lines)})
         return {"tests": tests, "story": story, **_mark_green(state)}
 
-    async def _still_red(self, tests: TestState, *, again: bool) -> RunState:
+    async def _still_red(self, state: RunState, tests: TestState, *, again: bool) -> RunState:
         """End the run after the last attempt; ``again``: for files that were red before."""
         update: RunState = {"tests": tests}
-        stuck = tests.implemented > 1 and await self._is_stuck(again)
+        stuck = tests.implemented > 1 and await self._is_stuck(state, again)
         if stuck or tests.implemented >= self.shop.settings.limits.implement_attempts:
             reason = f"the tests are still red after {tests.implemented} attempts"
             reason += ", and the last one gave what had been tried before" if stuck else ""
@@ -207,9 +210,9 @@ class Nodes:
         """Return an id of the run's files: with the same id, tests say the same."""
         return await (await self.shop.tree(state)).tree.tree_of(state["tree"].sha)
 
-    async def _is_stuck(self, again: bool) -> bool:
+    async def _is_stuck(self, state: RunState, again: bool) -> bool:
         """Say whether the model has nothing else to give: a small one only repeats itself."""
-        return again and (await self.shop.model()).is_compact
+        return again and (await self.shop.model(state)).is_compact
 
     async def refactor(self, state: RunState) -> RunState:
         """Let the refactorer simplify what is green."""

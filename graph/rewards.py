@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from agents.reply import render_plan
 from agents.shared_memory import SharedMemory
+from graph.accepted import success
 from graph.edited import correction_item
 from graph.state import Red, RunState, Story, TestState
 from mcp_local_llm import UsageError
@@ -54,6 +55,13 @@ def take_run(
     experiences += _generation(state, files, approved=approved)
     for one in experiences:
         _take(memory, f"{one.kind}:{run_id}", [one.item(memory.project)], [])
+    if approved:
+        plan = state.get("plan")
+        steps = "; ".join(plan.steps) if plan else ""
+        accepted = success(
+            memory.project, run_id, state["task"], steps, files, _OUTCOME["delivered"]
+        )
+        _take(memory, f"success:{run_id}", [accepted], [])
     _note_recalled(memory, state)
 
 

@@ -157,9 +157,9 @@ class Runner:
         self, snapshot: StateSnapshot, request: RunRequest, shop: Workshop, question: dict[str, str]
     ) -> RunResult:
         kind = question["review"]
-        model = (await shop.model()).chat.model_id
-        reason = question["problem"] or f"the {kind} waits for your review"
         state = _state(request, snapshot)
+        model = (await shop.model(state)).chat.model_id
+        reason = question["problem"] or f"the {kind} waits for your review"
         result = result_of(state, model, status="waiting", reason=reason, waiting=kind)
         if kind == LIFT:  # a refusal, unless the user does something about it
             result = result.model_copy(update={"reason": question["text"]})

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from agents.profiles import ModelConfig
+from graph.night.config import NightConfig
 from graph.state import Review
 from mcp_local_llm import UsageError
 from memory.rewards import Weights
@@ -38,6 +39,7 @@ _NOT_FROM_PROJECTS: Final[Mapping[str, frozenset[str]]] = {
     "checkpoint_url": frozenset(),
     "replies": frozenset(),
     "feeling_model": frozenset(),
+    "night": frozenset(NightConfig.model_fields),
 }
 
 
@@ -128,6 +130,7 @@ class Settings(BaseSettings):
     limits: LimitsConfig = LimitsConfig()
     memory: MemoryConfig = MemoryConfig()
     learning: LearningConfig = LearningConfig()
+    night: NightConfig = NightConfig()
     review: tuple[Review, ...] = ()
     replies: Path | None = None
     checkpoint_url: str | None = None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 4_000  # characters that a person teaches at once
 _KINDS: Final = ("preference", "definition", "fact", "concept", "pattern", "decision")
+_UNCHECKED: Final = frozenset({Kind.DEFINITION, Kind.DECISION})
 _WRITTEN: Final = {Kind.CODE: "mcp-local-llm index", Kind.DOCUMENT: "mcp-local-llm index"}
 
 
@@ -83,7 +84,10 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
 def _teach(options: argparse.Namespace) -> int:
     text = said(options.text, _LONGEST)
     with here() as memory:
-        items = [_as_asked(item, options) for item in understood(text, memory.project, "teach")]
+        items = [
+            _as_asked(item, options)
+            for item in understood(text, memory.project, "teach", kind=options.kind)
+        ]
         if len(items) > 1 and any(
             one is not None
             for one in (options.check_regex, options.check_query, options.check_command)
@@ -101,11 +105,21 @@ def _teach(options: argparse.Namespace) -> int:
     )
 
 
-def understood(text: str, project: str, where: str, source: Source = "user") -> list[Item]:
-    """Return the rules and definitions in ``text``, else all of it as one rule."""
+def understood(
+    text: str, project: str, where: str, source: Source = "user", kind: str | None = None
+) -> list[Item]:
+    """Return the rules and definitions in ``text``, else all of it as one rule.
+
+    Of the ``kind`` decision it is one record of its parts.
+    """
+    from agents.capture.decided import decision_from
     from agents.capture.rules import rule_from, rules_of
 
     said_by = Provenance(source=source, where=where)
+    if kind == Kind.DECISION:
+        item = decision_from(text).item(project)
+        data = {**item.data, "words": text}
+        return [item.model_copy(update={"provenance": said_by, "data": data})]
     rules = rules_of(text) or (rule_from(text),)
     return [rule.item(project, said_by) for rule in rules]
 
@@ -189,7 +203,7 @@ def _facets(item: Item) -> list[tuple[str, str]]:
     return [
         ("your words", short(words) if words.strip() != item.text else ""),
         ("holds for", ", ".join(place)),
-        ("check", "" if item.kind is Kind.DEFINITION else check_line(item.check)),
+        ("check", check_line(item.check) if item.kind not in _UNCHECKED else ""),
     ]
 
 
@@ -258,7 +272,7 @@ def reworded(old: Stored, text: str, where: str, *, source: Source = "user", **m
 
     The old text is only referred to, so that erasing the old item leaves nothing of it.
     """
-    new = understood(text, old.item.project, where, source)[0]
+    new = understood(text, old.item.project, where, source, old.item.kind)[0]
     data = {**new.data, "words": text, "corrects": old.id, **more}
     changed: dict[str, Any] = {"data": data, "confidence": 1.0}
     if new.kind is not Kind.DEFINITION:

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import prompts
+from agents import talk
 from agents.brief import at_hand, workspace_files
-from agents.chat import Message
 from agents.context_window import context_window
 from agents.crew import ROLES, seat
 from agents.levels import contracts_from, region_levels
@@ -53,11 +52,12 @@ async def take_turn(
     Doing it again after a crash starts from the same recorded state. ``preface`` goes before the
     role's own prompt in its message. Raises what the model raises.
     """
-    role, model, tree = ROLES[role_name], await shop.model(), await shop.tree(state)
+    role, model, tree = ROLES[role_name], await shop.model(state), await shop.tree(state)
     await tree.reset_to(state["tree"].sha)
     plan, started = state.get("plan"), shop.clock()
-    opening = role.opening(model.prompts, tests=tests, failures=failures, plan=plan)
-    asked = Message(role="user", content=f"{preface}\n{opening}" if preface else opening)
+    asked = talk.turn(
+        role, model.prompts, preface=preface, tests=tests, failures=failures, plan=plan
+    )
     outcome = await run_turns(
         model.chat,
         (*state["talk"].messages, asked),
@@ -98,7 +98,7 @@ def _blocked(story: Story, outcome: RoleOutcome, undone: Sequence[Violation]) ->
 
 def opening_talk(profile: str) -> Talk:
     """Return the transcript before anyone has spoken."""
-    return Talk(messages=(Message(role="system", content=prompts.render(f"{profile}/system")),))
+    return Talk(messages=(talk.system(profile),))
 
 
 def commit_message(state: RunState, role_name: str) -> str:
@@ -175,7 +175,7 @@ async def _undo_what_no_tool_did(
             continue  # the tool loop has judged it
         before = await repo.blob(change.new.sha) if change.new else None
         after = await repo.blob(change.old.sha) if change.old else None
-        if path.startswith("..") or role.verdict(state.get("plan"), path, before, after):
+        if path.startswith("..") or role.scope.verdict(state.get("plan"), path, before, after):
             undo.append(change)
     await repo.put_on_disk(undo)
 

@@ -100,19 +100,28 @@ def open_memory(settings: Settings, workspace: Path, home: Path) -> Iterator[Mem
         yield memory
 
 
-async def open_model(settings: Settings, leases: AsyncExitStack) -> OpenModel:
+async def open_model(
+    settings: Settings, leases: AsyncExitStack, workspace: Path, files: Sequence[str] = ()
+) -> OpenModel:
     """Return the model of ``settings``, its server started when it is one of ours.
 
-    The server is held by ``leases``. Raises ``ModelUnavailable`` or ``UsageError``.
+    It answers with the adapter that was promoted for ``files`` in the project of ``workspace``, if
+    there is one. The server is held by ``leases``. Raises ``ModelUnavailable`` or ``UsageError``.
     """
     if settings.model.profile == SCRIPTED:
         return await _scripted(settings)
+    from agents.adapters.serving import served
+    from agents.home import state_home
     from agents.lease import acquire
     from agents.profiles import resolve_profile
     from agents.serving import LeasedModel
 
     profile = await asyncio.to_thread(resolve_profile, None, settings.model)
-    lease = await leases.enter_async_context(await acquire(profile, settings.model))
+    project = await asyncio.to_thread(project_id, workspace)
+    config = await asyncio.to_thread(
+        served, settings.model, profile, home=state_home(), project=project, files=files
+    )
+    lease = await leases.enter_async_context(await acquire(profile, config))
     return OpenModel(
         chat=LeasedModel(lease),
         prompts=profile.prompts,
@@ -152,10 +161,16 @@ class Workshop:
     _tree: RunTree | None = None
     _guard: Guard | None = None
 
-    async def model(self) -> OpenModel:
-        """Return the open model."""
+    async def model(self, state: RunState, files: Sequence[str] = ()) -> OpenModel:
+        """Return the open model; it is opened once, with what was learnt for the run's files.
+
+        ``files`` are those of its brief, where ``state`` has none yet.
+        """
         if self._model is None:
-            self._model = await open_model(self.settings, self._leases)
+            brief = state.get("brief")
+            names = [file.path for file in brief.files] if brief else files
+            workspace = Path(state["workspace"])
+            self._model = await open_model(self.settings, self._leases, workspace, names)
         return self._model
 
     async def policy(self, state: RunState) -> CommandPolicy:
@@ -209,9 +224,9 @@ class Workshop:
             request = protection.lifting(held, f"for {state['task']}", state["run_id"])
             await asyncio.to_thread(protection.carry_out, request, "review of the run")
 
-    async def fitted(self, brief: Brief) -> Brief:
+    async def fitted(self, state: RunState, brief: Brief) -> Brief:
         """Return ``brief`` without what would fill more than half of the model's context."""
-        model = await self.model()
+        model = await self.model(state)
         half = model.context_tokens // 2
         return await asyncio.to_thread(fit_brief, brief, half, model.count_text)
 

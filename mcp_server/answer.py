@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from mcp_types import ToolAnnotations
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
 READS: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADDS: Final = ToolAnnotations(
@@ -21,5 +21,5 @@ class Answer(BaseModel):
     """``text`` is for reading, ``data`` for programs; ``next`` says what to do now, if anything."""
 
     text: str
-    data: dict[str, JsonValue] = {}
+    data: dict[str, Any] = {}
     next: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from mcp_local_llm import UsageError
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
     from graph.runs import RunStore
+    from memory.policy_store import PolicyStore
 
 
 @dataclass(slots=True)
@@ -57,6 +59,12 @@ class Door:
                 self._memory = SharedMemory(self.home, project_id(self.workspace))
             return self._memory
 
+    async def opened(self) -> SharedMemory:
+        """Return the project's memory; only the first use waits. Raises what ``memory`` raises."""
+        if self._memory is None:
+            return await asyncio.to_thread(lambda: self.memory)
+        return self._memory
+
     @property
     def runs(self) -> RunStore:
         """The runs of all workspaces of this user."""
@@ -64,15 +72,23 @@ class Door:
 
         return RunStore(self.home)
 
+    @property
+    def policies(self) -> PolicyStore:
+        """The policies of the workspace's project."""
+        from memory.policy_store import PolicyStore
+        from memory.project import project_id, project_root
+
+        return PolicyStore(self.home, project_id(self.workspace), project_root(self.workspace))
+
     def knowledge_changed(self) -> None:
-        """Bring Cursor's rule file up to date, where there is one. Blocking.
+        """Bring up to date what Cursor reads by itself, where there is any. Blocking.
 
         Raises:
             StoreUnavailable: it cannot be written.
         """
-        from mcp_server.rule_file import refresh_rules
+        from mcp_server.rule_file import refresh_all
 
-        refresh_rules(self.workspace, self.memory)
+        refresh_all(self.workspace, self.memory)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -50,11 +51,13 @@ def guarded(app: App, token: str) -> ASGIApp:
     return BearerOnly(app.streamable_http_app(host=HOST, max_request_body_size=_BODY), token)
 
 
-def on_loopback(door: Door, port: int, token_file: Path) -> None:
-    """Serve ``door`` until a signal ends it; the address and the token's place go to stderr.
+def on_loopback(door: Door, port: int, token_file: Path, toolsets: Sequence[str]) -> None:
+    """Serve ``toolsets`` of ``door`` until a signal ends it.
+
+    The address and the token's place go to stderr.
 
     Raises:
-        UsageError: the port is no port.
+        UsageError: the port is no port, or there is no such toolset.
         Unavailable: the port is taken, or may not be opened.
         StoreUnavailable: the token file cannot be read or made.
     """
@@ -65,6 +68,7 @@ def on_loopback(door: Door, port: int, token_file: Path) -> None:
 
     from mcp_server.toolsets import build
 
+    app = guarded(build(door, toolsets), token)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -76,7 +80,7 @@ def on_loopback(door: Door, port: int, token_file: Path) -> None:
             ) from error
         address = f"http://{HOST}:{listener.getsockname()[1]}/mcp"
         sys.stderr.write(f"serving {address}; the bearer token is in {str(token_file)!r}\n")
-        config = uvicorn.Config(guarded(build(door), token), log_level="warning", access_log=False)
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
         uvicorn.Server(config).run([listener])
 
 

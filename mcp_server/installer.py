@@ -83,6 +83,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
+    from agents.capture.session_context import refresh_session
     from agents.home import private_folder, state_home
     from agents.shared_memory import SharedMemory
     from memory.project import project_id, project_root
@@ -109,6 +110,8 @@ def _init(options: argparse.Namespace) -> int:
     else:
         _write_note(note_file, _noted(note, root, changes))
         _carry_out(changes)
+        with SharedMemory(home, project_id(options.workspace)) as memory:
+            refresh_session(memory)
     return _done(options, root, changes)
 
 

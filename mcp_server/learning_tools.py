@@ -115,6 +115,17 @@ class LearningTools:
         await asyncio.to_thread(self.door.knowledge_changed)
         return Answer(text=f"erased {name} for good", data={**facts, "erased": True})
 
+    async def learning_status(self) -> Answer:
+        """Say what was captured, waits for training, was proven; the last night; the next step."""
+        from graph.learning import learning_status
+
+        def told() -> Answer:
+            found = learning_status(self.door.memory)
+            data = found.model_dump(mode="json")
+            return Answer(text=found.words(), data=data, next=found.next)
+
+        return await asyncio.to_thread(told)
+
     async def why(self, id: ItemId) -> Answer:
         """Say where a piece of knowledge comes from and what became of it."""
         from graph.why_cli import chain

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from agents.shared_memory import Remembered
 
 Told = Literal["fact", "concept", "pattern", "definition", "preference"]
+Known = Literal[
+    Told, "correction", "document", "code", "episode"
+]  # one list: clients read no union
 _LONGEST = 2_000  # characters of one item in an answer
 
 
@@ -30,7 +33,7 @@ class MemoryTools:
         query: Annotated[str, Field(min_length=1, max_length=8_000, description="Words or code.")],
         limit: Annotated[int, Field(ge=1, le=50)] = 8,
         kinds: Annotated[
-            list[Told | Literal["correction", "document", "code", "episode"]],
+            list[Known],
             Field(description="Only these kinds of knowledge; none means all."),
         ] = [],  # noqa: B006  # the schema's default; never changed
         file: Annotated[str, Field(description="The file at hand, from the project's root.")] = "",
@@ -44,7 +47,7 @@ class MemoryTools:
         from memory.retrieval import Query
         from memory.router import RuntimeContext
 
-        memory = await asyncio.to_thread(lambda: self.door.memory)
+        memory = await self.door.opened()
         asked = Query(
             text=_text(query, "query"),
             where=Where(project=memory.project, kinds=tuple(map(Kind, kinds))),
@@ -79,7 +82,7 @@ class MemoryTools:
         from graph.memory_cli import kind_of
         from memory.records import Item, Kind, Provenance
 
-        memory = await asyncio.to_thread(lambda: self.door.memory)
+        memory = await self.door.opened()
         said = _text(text, "text")
         item = Item(
             kind=Kind(kind) if kind else kind_of(said),

@@ -6,12 +6,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
 import prompts
 from mcp_server.door import Door
+
+if TYPE_CHECKING:
+    from agents.role import Role
 
 _RUNS: Final = 20
 _RULES: Final = 200
@@ -34,7 +37,11 @@ class Pages:
             ("rules", "Every rule and definition, with its id", self.rules, "application/json"),
             ("memory", "Counts of the memory and its index", self.memory, "application/json"),
             ("runs", "The crew's last runs in this workspace", self.runs, "application/json"),
-            ("roles", "What each role may call and write", self.roles, "application/json"),
+            ("roles", "What each role may read, write and run", self.roles, "application/json"),
+            ("actions", "What the roles did of late", self.actions, "application/json"),
+            ("learning", "How learning stands", self.learning, "application/json"),
+            ("policy", "The rulebook in force, and its hash", self.policy, "application/json"),
+            ("violations", "The policy violations log", self.violations, "application/json"),
             ("health", "What is missing, and what mends it", self.health, "application/json"),
         )
 
@@ -86,12 +93,35 @@ class Pages:
         return _json({"runs": await asyncio.to_thread(listed)})
 
     async def roles(self) -> str:
-        """Return what each of the five roles may do."""
+        """Return what each of the five roles may do: the table that every turn is held to."""
         from agents.crew import ROLES
 
-        return _json(
-            {name: {"tools": role.tools, "writes": role.writes} for name, role in ROLES.items()}
-        )
+        return _json({name: _scope(role) for name, role in ROLES.items()})
+
+    async def actions(self) -> str:
+        """Return the last turns of the crew's roles in the workspace, newest first."""
+        from graph.actions import recent_actions
+
+        here = str(self.door.workspace)
+        found = await asyncio.to_thread(recent_actions, self.door.runs, here)
+        return _json({"actions": [each.model_dump(mode="json") for each in found]})
+
+    async def learning(self) -> str:
+        """Return what was captured, waits, was proven; the last night and the next step."""
+        from graph.learning import learning_status
+
+        found = await asyncio.to_thread(lambda: learning_status(self.door.memory))
+        return _json(found.model_dump(mode="json"))
+
+    async def policy(self) -> str:
+        """Return the rulebook in force."""
+        book = await asyncio.to_thread(self.door.policies.current)
+        return _json(book.model_dump(mode="json"))
+
+    async def violations(self) -> str:
+        """Return the last entries of the violations log, newest first."""
+        found = await asyncio.to_thread(self.door.policies.violations)
+        return _json({"violations": [each.model_dump(mode="json") for each in found]})
 
     async def health(self) -> str:
         """Return what ``mcp-local-llm doctor`` finds."""
@@ -105,7 +135,7 @@ class Pages:
     def prompts(self) -> tuple[Callable[..., Awaitable[str]], ...]:
         """Return the prompts, named and described by their functions."""
         roles = (self.planner, self.tester, self.implementer, self.refactorer, self.doc_writer)
-        return (self.start, self.correction_guide, *roles)
+        return (self.start, self.correction_guide, self.policy_guide, *roles)
 
     async def start(self) -> str:
         """Begin to work here: how memory, contracts and crew are used, and the rules in force."""
@@ -116,6 +146,11 @@ class Pages:
         """How to correct and teach, so that it is learnt."""
         return prompts.render("door/correction_guide")
 
+    async def policy_guide(self) -> str:
+        """The policies in force, and how to write and check one."""
+        book = await asyncio.to_thread(self.door.policies.current)
+        return prompts.render("door/policy_guide", policies=book.policies)
+
     async def role(self, name: str, task: str) -> str:
         """Return the prompt that makes a model act as the role ``name``."""
         from agents.crew import ROLES
@@ -125,7 +160,7 @@ class Pages:
             "door/role",
             role=name,
             duty=role.duty,
-            writes=role.writes,
+            writes=role.scope.writes,
             task=task.strip(),
             window=await self.window(),
         )
@@ -149,6 +184,13 @@ class Pages:
     async def doc_writer(self, task: Task = "") -> str:
         """Act as the crew's doc writer."""
         return await self.role("doc_writer", task)
+
+
+def _scope(role: Role) -> dict[str, Any]:
+    scope = role.scope
+    return {"duty": role.duty, "tools": scope.tools, "writes": scope.writes} | {
+        name: getattr(scope, name) for name in ("reads", "edits", "runs")
+    }
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -36,6 +36,17 @@ def refresh_rules(workspace: Path, memory: SharedMemory) -> bool:
     return True
 
 
+def refresh_all(workspace: Path, memory: SharedMemory) -> None:
+    """Bring up to date what Cursor reads by itself: the rule file, and what sessions start with.
+
+    Raises what ``refresh_rules`` raises.
+    """
+    from agents.capture.session_context import refresh_session
+
+    refresh_rules(workspace, memory)
+    refresh_session(memory)
+
+
 def wanted_rules(workspace: Path, memory: SharedMemory) -> str:
     """Return the text that the rule file of ``workspace`` should have."""
     from mcp_server.cursor_files import rules_text

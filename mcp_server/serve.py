@@ -31,6 +31,12 @@ def main(argv: Sequence[str]) -> int:
         "--workspace", type=Path, default=Path(), metavar="DIR", help="the project (default: here)"
     )
     parser.add_argument(
+        "--toolsets",
+        default="core",
+        metavar="SETS",
+        help="core, memory, policy; several with commas between (default: core)",
+    )
+    parser.add_argument(
         "--http",
         type=int,
         metavar="PORT",
@@ -57,6 +63,7 @@ def _serve(options: argparse.Namespace) -> int:
     from mcp_server.door import Door
 
     door = Door.open(options.workspace)
+    toolsets = [name.strip() for name in options.toolsets.split(",") if name.strip()]
     os.chdir(door.workspace)  # relative paths mean the workspace's
     from graph.logs import log_to_stderr
 
@@ -67,11 +74,12 @@ def _serve(options: argparse.Namespace) -> int:
 
             from mcp_server.toolsets import build
 
-            anyio.run(_on_stdio, build(door), door)
+            anyio.run(_on_stdio, build(door, toolsets), door)
         else:
             from mcp_server.http import on_loopback
 
-            on_loopback(door, options.http, options.token_file or door.home / "http-token")
+            token_file = options.token_file or door.home / "http-token"
+            on_loopback(door, options.http, token_file, toolsets)
     finally:
         door.close()
     return 0

@@ -21,7 +21,7 @@ CHUNKER: Final = "1"
 MAX_CHARS: Final = 20_000  # of one piece; a longer one is cut at line ends
 _LINES: Final = 60
 _FRONT_MATTER: Final = re.compile(r"---\n(?:.*\n)*?---(?:\n|$)")
-_MARKDOWN: Final = frozenset({".md", ".markdown"})
+MARKDOWN: Final = frozenset({".md", ".markdown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def chunks(path: str, text: str) -> list[Chunk]:
 
 
 def _parts(path: str, text: str, lines: Sequence[str]) -> list[_Part]:
-    if PurePosixPath(path).suffix.lower() in _MARKDOWN:
+    if PurePosixPath(path).suffix.lower() in MARKDOWN:
         return list(_sections(text, len(lines)))
     known = definitions(path, text)
     return list(_by_lines(lines)) if known is None else _by_owner(known, len(lines))
@@ -103,7 +103,7 @@ def _by_lines(lines: Sequence[str]) -> Iterator[_Part]:
 def _sections(text: str, count: int) -> Iterator[_Part]:
     """Cut Markdown at its headings; a section's name is the headings above it and its own."""
     start, names = 0, dict[int, str]()
-    for row, level, title in _headings(text):
+    for row, level, title in headings(text):
         yield _Part(_titles(names), "section", range(start, row))
         names = {above: name for above, name in names.items() if above < level} | {level: title}
         start = row
@@ -114,7 +114,7 @@ def _titles(names: dict[int, str]) -> str:
     return " > ".join(names[level] for level in sorted(names))
 
 
-def _headings(text: str) -> Iterator[tuple[int, int, str]]:
+def headings(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield row, level and title of the headings that stand outside of lists and quotes."""
     from markdown_it import MarkdownIt
 

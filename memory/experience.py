@@ -67,6 +67,11 @@ class Success(Experience):
     rating: int = Field(ge=1, le=5)
 
 
+def rating(reward: float) -> int:
+    """Return a ``reward`` from -1 to 1 as a rating from 1 to 5."""
+    return round(3 + 2 * reward)
+
+
 class Failure(Experience):
     """Something that did not; ``context`` is what surrounded the error: code, output, attempts."""
 
@@ -118,11 +123,14 @@ class Generation(Experience):
 
 
 class ArchitectureDecision(Experience):
-    """A choice on how to build something: what was suggested, what was chosen, how it went."""
+    """A choice on how to build something: what was suggested, what was chosen, how it went.
+
+    ``constraints`` are the reasons that were given; what nobody said is empty.
+    """
 
     kind = Kind.DECISION
 
-    problem: str = Field(min_length=1)
+    problem: str = ""
     constraints: tuple[str, ...] = ()
     suggested: str = ""
     chosen: str = Field(min_length=1)

@@ -196,6 +196,11 @@ class Journal(LearningLedger):
         with self.read() as connection:
             return lookup.by_id(connection, ids)
 
+    def is_alone(self, project: str) -> bool:
+        """Return whether every live item is of ``project`` or holds everywhere."""
+        with self.read() as connection:
+            return lookup.is_alone(connection, project)
+
     def ids(self, start: str, limit: int = 2) -> list[str]:
         """Return up to ``limit`` ids, in any state, that begin with ``start``, in any case."""
         with self.read() as connection:

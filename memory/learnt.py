@@ -14,13 +14,15 @@ from memory.lifecycle import (
     Transition,
     all_steps,
     append_step,
+    graduated_by,
     latest_steps,
     may_follow,
     next_stages,
+    stage_counts,
 )
 from memory.records import Item
 from memory.replay import dumped
-from memory.rewards import Weights, mean_rewards
+from memory.rewards import Weights, mean_rewards, replay_weights
 from memory.secrets import holds_secret
 from memory.signals import Signal, find_signals, keep_signals, keys_seen, note_seen
 
@@ -88,6 +90,16 @@ class LearningLedger(Ledger):
         with self.read() as connection:
             return latest_steps(connection, ids)
 
+    def graduated_by(self, adapter: str) -> frozenset[str]:
+        """Return the ids of what ``adapter`` answers without being told."""
+        with self.read() as connection:
+            return graduated_by(connection, adapter)
+
+    def stage_counts(self, project: str, kinds: Iterable[str]) -> dict[Stage, int]:
+        """Return how many live items of ``kinds`` that hold in ``project`` are at each stage."""
+        with self.read() as connection:
+            return stage_counts(connection, project, kinds)
+
     def stage_history(self, id: str) -> tuple[Transition, ...]:
         """Return every step of ``id``, oldest first."""
         with self.read() as connection:
@@ -113,6 +125,11 @@ class LearningLedger(Ledger):
         """Return the mean reward of the runs that recalled each item; see memory/rewards.py."""
         with self.read() as connection:
             return mean_rewards(connection, ids, weights)
+
+    def replay_weights(self, items: Mapping[str, Item], weights: Weights) -> dict[str, float]:
+        """Return how often each item (by id) should be replayed; see memory/rewards.py."""
+        with self.read() as connection:
+            return replay_weights(connection, items, weights)
 
     def _advance(
         self, id: str, stage: Stage, evidence: Mapping[str, JsonValue], now: Transition | None

@@ -94,6 +94,33 @@ def all_steps(connection: sqlite3.Connection, id: str) -> tuple[Transition, ...]
     return tuple(map(_transition, connection.execute(query, (id,))))
 
 
+def graduated_by(connection: sqlite3.Connection, adapter: str) -> frozenset[str]:
+    """Return what has graduated and, at some time, did so with the adapter ``adapter``."""
+    query = (
+        "SELECT item FROM stage AS last WHERE stage = ?1 "
+        "AND n = (SELECT max(n) FROM stage WHERE item = last.item) "
+        "AND EXISTS (SELECT 1 FROM stage AS step WHERE step.item = last.item AND step.stage = ?1 "
+        "AND json_extract(step.evidence, '$.adapter') = ?2)"
+    )
+    return frozenset(row[0] for row in connection.execute(query, (Stage.GRADUATED, adapter)))
+
+
+def stage_counts(
+    connection: sqlite3.Connection, project: str, kinds: Iterable[str]
+) -> dict[Stage, int]:
+    """Return how many live items of ``kinds`` that hold in ``project`` are at each stage."""
+    wanted = json.dumps([*kinds])
+    # Of a group with one max() SQLite takes the other columns from the row that has it.
+    query = (
+        "SELECT coalesce(step.stage, ?), count(*) FROM item LEFT JOIN "
+        "(SELECT item, stage, max(n) FROM stage GROUP BY item) step ON step.item = item.id "
+        "WHERE item.state = 'live' AND item.project IN (?, '') "
+        "AND item.kind IN (SELECT value FROM json_each(?)) GROUP BY 1"
+    )
+    rows = connection.execute(query, (Stage.CAPTURED, project, wanted))
+    return {Stage(stage): int(count) for stage, count in rows}
+
+
 def _transition(row: tuple[str, str, int, str]) -> Transition:
     item, stage, at, evidence = row
     return Transition(item=item, stage=Stage(stage), at=moment(at), evidence=json.loads(evidence))

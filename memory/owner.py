@@ -115,6 +115,10 @@ class MemoryOwner:
         while self.step():
             pass
 
+    def embed(self, texts: Sequence[str]) -> list[Dense]:
+        """Return the vectors of ``texts``; ``status`` names the model."""
+        return list(self._embedder.embed(texts)) if texts else []
+
     def search(self, query: Query, vector: Dense | None = None) -> tuple[Found, ...]:
         """Return what the index has for ``query``; embed its text unless ``vector`` is given.
 
@@ -146,13 +150,27 @@ class MemoryOwner:
             return {one: cached[digest][0] for one, digest in hashes.items() if digest in cached}
 
         return retrieve(
-            query,
+            self._widened(query),
             index=self._index,
             vector=vector,
             vectors_of=vectors_of,
             info=info,
             rewards=self._journal.mean_rewards,
         )
+
+    def _widened(self, query: Query) -> Query:
+        """Return ``query`` without its project where there is no other one in the index.
+
+        A filter that all pass makes a search of all vectors twice as long. A server may hold what
+        is not in this journal, and an index that is behind what is no longer in it.
+        """
+        project = query.where.project
+        if not project or self._place is not None or self._replay.pending():
+            return query
+        if not self._journal.is_alone(project):
+            return query
+        where = query.where.model_copy(update={"project": None})
+        return query.model_copy(update={"where": where})
 
     def rebuild(self) -> None:
         """Have ``step`` make the index again; the embedded one is thrown away before."""

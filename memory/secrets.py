@@ -21,7 +21,7 @@ from pydantic import JsonValue
 from mcp_local_llm import UsageError
 
 # Each begins with a literal, which `re` finds fast; what stands before it is looked at afterwards.
-_SHAPES: Final = {
+SHAPES: Final = {
     "private key": r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[\s\S]{0,20000}?-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?",
     "AWS access key": r"A(?:KIA|SIA)[0-9A-Z]{16}\b",
@@ -36,7 +36,7 @@ _SHAPES: Final = {
     "PyPI token": r"pypi-[A-Za-z0-9_-]{60,}",
     "JSON web token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
 }
-_KNOWN: Final = [(kind, re.compile(shape)) for kind, shape in _SHAPES.items()]
+_KNOWN: Final = [(kind, re.compile(shape)) for kind, shape in SHAPES.items()]
 # Left out: detectors of a name next to a value (IBM, Cloudant, SoftLayer, keywords), looked for
 # below in a tenth of their time; the one of Artifactory, which finds words in capitals; web tokens.
 _LIBRARY: Final = (

@@ -18,11 +18,17 @@ class Memory(Protocol):
     """What the crew asks of a memory."""
 
     async def recall(
-        self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
+        self,
+        query: str,
+        *,
+        limit: int = 5,
+        at_hand: RuntimeContext = NOTHING_AT_HAND,
+        adapter: str | None = None,
     ) -> tuple[Recalled, ...]:
         """Return up to ``limit`` insights that bear on ``query``, best first.
 
-        What has to do with what is ``at_hand`` is preferred slightly.
+        What has to do with what is ``at_hand`` is preferred slightly. What the ``adapter`` that
+        answers has been proven to know is left out.
         """
         ...
 
@@ -63,7 +69,12 @@ class SessionMemory:
     episodes: dict[str, Episode] = field(default_factory=dict)
 
     async def recall(
-        self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
+        self,
+        query: str,
+        *,
+        limit: int = 5,
+        at_hand: RuntimeContext = NOTHING_AT_HAND,
+        adapter: str | None = None,
     ) -> tuple[Recalled, ...]:
         """Return up to ``limit`` insights that share a word with ``query``, best first."""
         asked = _words(query)

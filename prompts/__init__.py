@@ -6,7 +6,9 @@ nowhere else, in training, evaluation and serving alike.
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
+from importlib.resources import files
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -33,3 +35,12 @@ def render(name: str, **values: object) -> str:
     unknown name: both are programming errors, not user input.
     """
     return _environment().get_template(f"{name}.md").render(**values).strip("\n")
+
+
+@cache
+def digest(profile: str) -> str:
+    """Return a hash over all templates of the set ``profile``: names and texts."""
+    total = hashlib.sha256()
+    for path in sorted(files("prompts").joinpath(profile).iterdir(), key=lambda path: path.name):
+        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()

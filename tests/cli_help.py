@@ -19,10 +19,14 @@ COMMANDS = [
     ["mcp-local-llm", "context-window"],
     *(["mcp-local-llm", name] for name in ("protect", "unprotect", "contracts")),
     *(["mcp-local-llm", name] for name in ("check", "approve")),
+    *(["mcp-local-llm", name] for name in ("policy", "validate-principles", "principle-guided")),
     *(["mcp-local-llm", name] for name in ("detect", "follow")),
     *(["mcp-local-llm", name] for name in ("import-chats", "hooks", "ingest")),
-    *(["mcp-local-llm", "dataset", name] for name in ("validate", "stats")),
-    *(["mcp-local-llm", name] for name in ("train", "bench-train")),
+    *(["mcp-local-llm", "dataset", name] for name in ("starter", "build", "validate", "stats")),
+    *(["mcp-local-llm", name] for name in ("train", "bench-train", "eval")),
+    *(["mcp-local-llm", name] for name in ("nightly", "schedule", "report")),
+    ["mcp-local-llm", "adapters"],
+    *(["mcp-local-llm", "adapters", name] for name in ("promote", "rollback", "prune")),
     *(["mcp-local-llm", "embedded", name] for name in ("train", "eval")),
 ]  # fmt: skip
 

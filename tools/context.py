@@ -62,5 +62,4 @@ class Tool:
     run: Callable[[ToolCall, ToolContext], Awaitable[str]]
     summary: str
     usage: str
-    roles: frozenset[str]
     plan: Callable[[ToolCall], Edit] | None = None

@@ -107,8 +107,17 @@ Tell = Callable[[int, int], None]
 """Is told how many files are done, and of how many."""
 
 
-def index_folder(folder: Path, journal: Journal, tell: Tell = lambda done, of: None) -> Indexed:
-    """Bring what ``journal`` knows of the files below ``folder`` up to date.
+Only = Callable[[str], bool]
+"""Says of a path from the project's root whether a pass is about it."""
+
+
+def index_folder(
+    folder: Path,
+    journal: Journal,
+    tell: Tell = lambda done, of: None,
+    only: Only = lambda path: True,
+) -> Indexed:
+    """Bring what ``journal`` knows of the files below ``folder`` up to date; ``only`` of some.
 
     Interrupted, it goes on where it stopped when it is called again: each file is one transaction.
     Links are not followed, submodules and nested repositories are not entered. Blocking, and not
@@ -119,7 +128,7 @@ def index_folder(folder: Path, journal: Journal, tell: Tell = lambda done, of: N
         StoreUnavailable: git fails, or the journal cannot be written.
     """
     place, paths = asyncio.run(_listed(folder))
-    return _Pass(place, journal).run(paths, tell)
+    return _Pass(place, journal, only).run([path for path in paths if only(path)], tell)
 
 
 async def _listed(folder: Path) -> tuple[Place, list[str]]:
@@ -130,13 +139,14 @@ async def _listed(folder: Path) -> tuple[Place, list[str]]:
 class _Pass:
     """One pass over the files of a place."""
 
-    def __init__(self, place: Place, journal: Journal) -> None:
+    def __init__(self, place: Place, journal: Journal, only: Only) -> None:
         self._root = str(place.root)
         self._jail = Jail(place.root)
         self._journal = journal
         self._project = project_id(place.root)
         known = journal.file_states(self._project)
-        self._known = {path: at for path, at in known.items() if path.startswith(place.prefix)}
+        mine = (path for path in known if path.startswith(place.prefix) and only(path))
+        self._known = {path: known[path] for path in mine}
         self._done = Indexed()
 
     def run(self, paths: list[str], tell: Tell) -> Indexed:

@@ -28,10 +28,6 @@ from tools.wire import ToolCall
 
 __all__ = ["TOOLS", "Tool", "ToolContext", "ToolResult", "describe", "dispatch"]
 
-_ALL: Final = frozenset({"planner", "implementer", "tester", "refactorer", "doc_writer"})
-_WRITERS: Final = _ALL - {"planner"}
-_CODERS: Final = _WRITERS - {"doc_writer"}
-
 
 async def memory_recall(call: ToolCall, context: ToolContext) -> str:
     """Return what the project's memory knows about ``query``, best first."""
@@ -51,7 +47,7 @@ def _editing(plan: Callable[[ToolCall], Edit]) -> Callable[[ToolCall, ToolContex
 
 
 def _edit_tool(name: str, plan: Callable[[ToolCall], Edit], summary: str, usage: str) -> Tool:
-    return Tool(name, _editing(plan), summary, usage, _WRITERS, plan)
+    return Tool(name, _editing(plan), summary, usage, plan)
 
 
 _BLOCK: Final = "<<<<<<< SEARCH\nold lines\n=======\nnew lines\n>>>>>>> REPLACE"
@@ -61,7 +57,6 @@ _LIST: Final = (
         fs_read,
         'text of a file; lines="10-40" for a part',
         '<tool:fs.read path="src/a.py"/>',
-        _ALL,
     ),
     _edit_tool(
         "fs.write",
@@ -83,50 +78,45 @@ _LIST: Final = (
         '<tool:fs.append path="src/a.py">\nnew lines\n</tool>',
     ),
     _edit_tool("fs.delete", plan_delete, "delete a file", '<tool:fs.delete path="src/a.py"/>'),
-    Tool("fs.list", fs_list, "files below a folder", '<tool:fs.list path="src"/>', _ALL),
+    Tool("fs.list", fs_list, "files below a folder", '<tool:fs.list path="src"/>'),
     Tool(
         "search.text",
         search_text,
         'lines holding a text; regex="true" for a regular expression',
         '<tool:search.text pattern="def total" path="src"/>',
-        _ALL,
     ),
     Tool(
         "search.code",
         search_code,
         "definitions that fit a query",
         '<tool:search.code query="sum of prices"/>',
-        _ALL,
     ),
-    Tool("git.status", git_status, "changed files", "<tool:git.status/>", _ALL),
-    Tool("git.diff", git_diff, "the change so far", "<tool:git.diff/>", _ALL),
+    Tool("git.status", git_status, "changed files", "<tool:git.status/>"),
+    Tool("git.diff", git_diff, "the change so far", "<tool:git.diff/>"),
     Tool(
         "git.commit",
         git_commit,
         "commit all changes",
         '<tool:git.commit message="Add total"/>',
-        frozenset(),
     ),
-    Tool("git.branch", git_branch, "create a branch", '<tool:git.branch name="x"/>', frozenset()),
-    Tool("git.merge", git_merge, "merge a branch", '<tool:git.merge name="x"/>', frozenset()),
+    Tool("git.branch", git_branch, "create a branch", '<tool:git.branch name="x"/>'),
+    Tool("git.merge", git_merge, "merge a branch", '<tool:git.merge name="x"/>'),
     Tool(
         "cmd.run",
         cmd_run,
         "run one command, without a shell",
         '<tool:cmd.run argv="python -m pytest -q"/>',
-        _CODERS,
     ),
     Tool(
         "memory.recall",
         memory_recall,
         "what is known about this project",
         '<tool:memory.recall query="rounding of prices"/>',
-        _ALL,
     ),
 )
 
 TOOLS: Final[dict[str, Tool]] = {tool.name: tool for tool in _LIST}
-"""Every tool by its name; ``roles`` are the roles that get it unless a role asks otherwise."""
+"""Every tool by its name; which of them a role has is in agents/scopes.py."""
 
 
 def describe(names: Iterable[str], compact: bool) -> str:

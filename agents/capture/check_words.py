@@ -111,6 +111,25 @@ PLAIN: Final = (
         query='((class_definition name: (identifier) @n) (#not-match? @n "^_*[A-Z][A-Za-z0-9]*$"))',
         only=("python",),
     ),
+    Plain(
+        _words(
+            _NO + r"relative\s+imports?|\babsolute\s+imports?\b(?!\s+(?:are|is)\s+not)"
+        ),
+        regex=r"^\s*from\s+\.",
+        only=("python",),
+    ),
+    Plain(
+        _refused(r"mutable\s+defaults?(?:\s+(?:arguments?|values?|parameters?))?"),
+        query="(default_parameter value: [(list) (dictionary) (set)]) @d",
+        only=("python",),
+    ),
+    Plain(
+        _refused(r"(?:nested|inner)\s+functions?"),
+        query="(function_definition body: (block (function_definition) @f))",
+        only=("python",),
+    ),
+    Plain(_refused(r"walrus"), query="(named_expression) @w", only=("python",)),
+    Plain(_refused(r"match[\s-]+statements?"), query="(match_statement) @m", only=("python",)),
     Plain(_refused(r"lambdas?\b"), query="(lambda) @l", only=("python",)),
     Plain(_refused(r"global`?\s+statements?"), query="(global_statement) @g", only=("python",)),
     Plain(_refused(r"type:\s?ignore"), regex=r"#\s*type:\s*ignore", only=("python",)),
@@ -154,6 +173,7 @@ PLAIN: Final = (
         language="javascript",
         only=_SCRIPTS,
     ),
+    Plain(_refused(r"semicolons?\b"), regex=r";\s*$", only=_SCRIPTS),
     Plain(
         _refused(r"default\s+exports?"),
         regex=r"^\s*export\s+default\b",

@@ -22,6 +22,7 @@ from agents.capture.check_words import (
     Plain,
 )
 from agents.capture.scope import SUFFIXES, Place, language_of
+from agents.capture.wording import active
 from memory.records import Check
 
 _DOUBTFUL: Final = re.compile(
@@ -41,8 +42,8 @@ _CALL: Final = re.compile(
     re.IGNORECASE,
 )
 _SWAP: Final = re.compile(
-    rf"\b(?:use|prefer|with)\s+`?([\w.]+)(?:\(\))?`?[\w ]{{0,25}}?,?\s+{_INSTEAD}\s+(?:use\s+)?"
-    rf"{_NAME}(\(\))?`?{_END}",
+    rf"\b(?:use|prefer|with)\s+`?([\w.]+)(?:\(\))?`?[\w ]{{0,25}}?,?\s+{_INSTEAD}\s+"
+    rf"(?:use\s+|with\s+)?{_NAME}(\(\))?`?{_END}",
     re.IGNORECASE,
 )
 _NEVER_IMPORT: Final = re.compile(
@@ -53,7 +54,7 @@ _RAISE: Final = re.compile(
     rf"\b[Rr]aise\b.*?\b{_INSTEAD}\s+{_ERROR}|\b(?i:never|not|don'?t)\s+raise\s+{_ERROR}"
 )
 _LINES: Final = re.compile(
-    r"\b(?:lines|line\s+(?:length|limit|width))\b[^.;]{0,40}?\b(\d{2,3})\b|"
+    r"\b(?:lines|line\s+(?:length|limit|width)|wrap\s+at)\b[^.;]{0,40}?\b(\d{2,3})\b|"
     r"\b(\d{2,3})[\s-]+(?:columns|characters|chars)\b[^.;]{0,20}\blines?\b",
     re.IGNORECASE,
 )
@@ -69,6 +70,7 @@ def check_of(text: str, place: Place) -> Check | None:
 
     The check is valid for ``tools.rule_checks``, and None where the wording leaves doubt.
     """
+    text = active(text)
     if _DOUBTFUL.search(text) or place.part or place.role in _ELSEWHERE:
         return None
     return next(filter(None, (make(text, place) for make in _MAKERS)), None)

@@ -47,13 +47,11 @@ class Resolution(Record):
     """What becomes of a new item and of those that it meets.
 
     ``superseded`` are the ids of old items that yield, each with its reason; ``yields_to`` is the
-    id of the old item that the new one yields to, and ``why`` its reason. ``agrees_with`` are the
-    ids of those that say the same.
+    id of the old item that the new one yields to, and ``why`` its reason.
     """
 
     verdicts: tuple[Verdict, ...] = ()
     superseded: dict[str, str] = Field(default_factory=dict)
-    agrees_with: tuple[str, ...] = ()
     yields_to: str = ""
     why: str = ""
 
@@ -84,7 +82,6 @@ def resolve(
     return Resolution(
         verdicts=verdicts,
         superseded={} if stronger else {v.old: v.why for v in against},
-        agrees_with=tuple(v.old for v in verdicts if v.relation is Relation.AGREE),
         yields_to=stronger.old if stronger else "",
         why=stronger.why if stronger else "",
     )

@@ -29,6 +29,12 @@ _ANSWER: Final = {
         ready\s+to|next\s+steps?|i'?d\s+(?:suggest|recommend|propose)|i\s+(?:suggest|recommend|
         propose))\b
     """,
+    "proposes": r"""
+        \b(?:shall|should|may|can)\s+i\b|\b(?:want|like|prefer)\s+me\s+to\b|
+        \bready\s+(?:to|for|when)\b|\b(?:does|do|is|are)\s+(?:this|that|it|these|the\s+plan)\b
+        [^?\n]{0,40}\b(?:look|sound|work|right|correct|ok(?:ay)?|fine|acceptable)\b|
+        \b(?:ok(?:ay)?|fine|acceptable)\s+(?:if|to)\b|\b(?:proceed|go\s+ahead|continue)\b[^?\n]{0,40}\?
+    """,
     "options": r"""
         (?:^|\n|\s)(?:\(?[1a]\)?[.):]|\*?\*?option\s+[1a])\s.*(?:\n|\s)(?:\(?[2b]\)?[.):]|
         \*?\*?option\s+[2b])\s

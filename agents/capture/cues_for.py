@@ -173,6 +173,41 @@ ACCEPTED: Final = {
         \b(?:thanks?|thank\s+you|thx|ty|tysm|cheers|danke\w*|merci|gracias|appreciate\w*|
         much\s+obliged)\b
     """,
+    "works_now": r"""
+        \b(?:now|finally|all|it|that|this|everything|again|both|which)\W+(?:\w+\W+){0,2}?
+        (?:works?|worked|working|runs?|passes|builds?)\b(?!\s+(?:on|if|when|only|but))|
+        \b(?:that|this|it|which)\s+(?:(?:has|have)\s+)?(?:fixed|solved|did|nailed|resolved)\s+
+        (?:it|that|the)\b|\b(?:is|are|was|got|now|problem|issue|bug)\s+(?:all\s+)?(?:fixed|
+        solved|resolved|gone)\b|^\W*(?:fixed|solved|resolved)\W
+    """,
+    "likes_but": r"""
+        (?:\b(?:i\s+(?:(?:really|do|still)\s+)*(?:like|love)|(?:is|are|looks?|works?|'s)\s+
+        (?:\w+\s+)?(?:great|good|perfect(?:ly)?|awesome|nice(?:ly)?|fine|superb|ok(?:ay)?|
+        better|cool|lovely|beautiful|amazing|excellent|smooth))\b|👍)[^?\n]{0,80}\b(?:but|
+        however|just|only|though|tho|except|although)\b
+    """,
+    "asks_kindly": r"""(?:\w+\W+){5}(?:and\s+)?(?:thanks?|thx|ty|cheers|thank\s+you|danke|merci|
+        gracias)(?:\s+(?:you|a\s+lot|so\s+much|in\s+advance))?\W*$|\bin\s+advance\b
+    """,
+    "ok_and_on": r"""
+        ^\W*(?:ok(?:ay)?|k|alright|all\s+right|right|so|well|cool|now|good)[,.!:\s]+(?:so\s+|
+        now\s+|and\s+|but\s+|then\s+|next\s+)*(?:how|what|where|why|which|who|when|if|can|
+        could|do|does|is|are|i\s+(?:have|want|need|would|was)|i'd|we\s+(?:need|have|should|
+        want)|let'?s|lets|there)\b
+    """,
+    "consents_to": r"""
+        \b(?:you\s+(?:can|may)|feel\s+free\s+to|please|so|then|that,?|now)\s+(?:now\s+|then\s+|
+        just\s+|also\s+)*(?:go\s+(?:ahead|on)|proceed|implement|start|begin|continue)\b|
+        \b(?:as|like|what(?:ever)?)\s+(?:you\s+(?:just\s+|have\s+)?)?(?:said|wrote|propos\w+|
+        suggest\w+|describ\w+|outlin\w+|plann?ed|specif\w+|recommend\w*|think\s+is\s+best)\b|
+        ^\W*(?:implement|execute|apply|start|begin|run|do)\s+(?:it|them|that|both|all|
+        (?:the|this|that|your)\s+(?:plan|changes?|fix\w*|solution|proposal|approach|suggestion\w*|
+        migration|rest))\b|\bone\s+(?:by\s+one|at\s+a\s+time|after)\b|\bin\s+(?:that|this)\s+
+        order\b
+    """,
+    "yes_points": r"""
+        (?:^|\n|\s)\d\s*[.):-]?\s*(?:yes|yeah|yep|ok|sure|correct|agreed?|right|exactly|fine)\b
+    """,
 }
 # A new wish, a question, or a plain reply.
 WISH: Final = {

@@ -1,15 +1,17 @@
-# ruff: noqa: PTH100, PTH110, PTH116, PTH118, PTH120
+# ruff: noqa: PTH100, PTH110, PTH116, PTH118, PTH120, PTH123
 """What Cursor runs at a hook: note the event for later, answer at once, never be in the way.
 
 ``mcp-local-llm hooks install`` copies this file into the state folder. It runs there by itself,
 under ``python -I -S``, with the standard library alone, and appends one line of JSON per event to
-``spool/cursor.jsonl`` beside the folder it lies in. Where anything goes wrong the event is dropped:
-a hook that fails must not hold up who is typing.
+``spool/cursor.jsonl`` beside the folder it lies in. When a session starts it answers with what is
+known of the project, from a file that the product keeps up to date. Where anything goes wrong the
+event is dropped: a hook that fails must not hold up who is typing.
 """
 
 import fcntl
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -20,10 +22,15 @@ FULL = 64_000_000  # bytes of the spool
 PATIENCE_S = 2  # then the system ends this process
 TEXTS = {"beforeSubmitPrompt": "prompt", "afterAgentResponse": "text", "afterFileEdit": "file_path"}
 NAMES = ("hook_event_name", "conversation_id", "generation_id")
+START = "sessionStart"
+EVENTS = (*TEXTS, START)
+SHAPES: tuple[str, ...] = ()  # of secrets, by memory/secrets.py: filled in where this is copied
 
 
 def main() -> int:
     """Answer, then note the event; the exit code is always 0."""
+    if sys.argv[1:2] == [START]:
+        return start()
     asked = sys.argv[1:2] == ["beforeSubmitPrompt"]
     sys.stdout.write('{"continue": true}\n' if asked else "{}\n")
     sys.stdout.flush()
@@ -37,6 +44,50 @@ def main() -> int:
     return 0
 
 
+def start() -> int:
+    """Answer with what is known of the project that the session is about; ``{}`` when nothing is.
+
+    Nothing is noted.
+    """
+    signal.signal(signal.SIGALRM, lambda *_: (os.write(1, b"{}\n"), os._exit(0)))
+    signal.alarm(PATIENCE_S)
+    answer = {}
+    try:
+        event = json.loads(sys.stdin.buffer.read(LONGEST_EVENT))
+        roots = event.get("workspace_roots") if isinstance(event, dict) else None
+        known = context_of(str(roots[0])) if isinstance(roots, list) and roots else ""
+        answer = {"additional_context": known} if known else {}
+    except (OSError, ValueError, RecursionError, MemoryError):
+        pass
+    signal.alarm(0)
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0
+
+
+def context_of(root: str) -> str:
+    """Return the text that is kept for the project of ``root``, as memory/project.py names it."""
+    import hashlib  # takes longer than the rest of what other events need
+
+    real = folder = os.path.realpath(root)
+    while not os.path.exists(os.path.join(folder, ".git")):
+        if folder == os.path.dirname(folder):
+            folder = real
+            break
+        folder = os.path.dirname(folder)
+    name = hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()
+    here = os.path.dirname(os.path.abspath(__file__))
+    path = os.path.join(here, "sessions", name + ".txt")
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def without_secrets(text: str) -> str:
+    """Return ``text`` without what looks like one of the secrets of ``SHAPES``."""
+    if not SHAPES:
+        return text
+    return re.sub("(?<![A-Za-z0-9])(?:" + "|".join(SHAPES) + ")", "[secret removed]", text)
+
+
 def noted(event: object) -> bytes:
     """Return what is kept of the event, in a line; nothing when it is of no use."""
     if not isinstance(event, dict):
@@ -44,14 +95,19 @@ def noted(event: object) -> bytes:
     text = event.get(TEXTS.get(str(event.get("hook_event_name")), ""))
     if not isinstance(text, str) or not text:
         return b""
-    if len(text) > LONGEST_TEXT:
-        text = text[: LONGEST_TEXT // 2] + "\n" + text[-LONGEST_TEXT // 2 :]
+    text = ends(without_secrets(ends(text, 4 * LONGEST_TEXT)), LONGEST_TEXT)
     roots = event.get("workspace_roots")
     kept: dict[str, object] = {name: str(event.get(name) or "")[:200] for name in NAMES}
     kept["root"] = str(roots[0])[:4_000] if isinstance(roots, list) and roots else ""
     kept["text"] = text
     kept["at"] = time.time()
     return b"\n" + json.dumps(kept).encode() + b"\n"  # the first ends what another left cut off
+
+
+def ends(text: str, longest: int) -> str:
+    """Return ``text``, or its two ends when it has more than ``longest`` characters."""
+    half = longest // 2
+    return text if len(text) <= longest else text[:half] + "\n" + text[-half:]
 
 
 # Without pathlib, which would take as long to import as all the rest.

@@ -20,7 +20,7 @@ _VERBS: Final = (
     r"delete|deploy|describe|destroy|disable|display|document|draw|duplicate|edit|enable|encode|"
     r"escape|exclude|execute|explain|export|expose|extend|extract|fetch|filter|find|force|format|"
     r"freeze|generate|give|group|guess|handle|hard-?code|hide|implement|indent|inherit|inject|inline|"
-    r"insert|install|introduce|invent|invoke|join|let|list|load|lock|look|lower|mark|match|measure|"
+    r"insert|install|introduce|invent|invoke|join|let|limit|list|load|lock|look|lower|mark|match|measure|"
     r"mention|merge|mix|mock|modify|mutate|name|offer|omit|open|order|pass|patch|pin|place|post|"
     r"prefix|print|push|query|quote|refactor|refer|reformat|reload|rename|render|repeat|reply|report|"
     r"require|reset|resize|respect|respond|restart|retry|reuse|rewrite|round|sanitize|save|say|see|speak|"
@@ -46,7 +46,7 @@ _CUSTOM: Final = re.compile(
     r"\b(?:we|our)\b(?![^.;]{0,30}?\b(?:can'?t|cannot|would|will|did|had|lose|already\s+have)\b)"
     r"[^.;]{0,30}?\b(?:use|uses|do\s?n[o']t|do\s+not|never|always|only|write|keep|call|name|put|store|"
     r"prefer|follow|log|test|track|deploy|support|allow|switched|moved|agreed|live|work|start|target|"
-    r"address|run)\b|\bour\b[^.;]{0,30}?\b(?:are|is|has|have|go|goes)\b|"
+    r"address|run)\b|^we\s+" + _VERBS + r"|\bour\b[^.;]{0,30}?\b(?:are|is|has|have|go|goes)\b|"
     r"\b(?:in|across)\s+(?:this|our|the\s+whole)\s+(?:company|project|team|repo\w*|code\s?base|house)\b|"
     r"\b(?:in|for)\s+all\s+our\b|(?:^|[,:]\s*|\s)always\b\W*(?:$|,)|\bonly\s+(?:in|from|for|via|through|with|"
     r"when|after)\b|\bnever\s+(?:longer|more|less|shorter)\b|^\S+,?\s+not\s+\S+$|\bby\s+default\b|\bin\s+general\b|\bwithout\s+exception|\bnobody\s+(?:may|can|must|changes)\b|"
@@ -59,6 +59,19 @@ _GENERIC: Final = re.compile(
     r"nothing\s+(?:that|may|in|goes)\b|"
     r"(?!the\b|an?\b|these\b|those\b|my\b|your\b|some\b)(?:[\w-]+\s+){0,4}?[\w-]*[^\Ws]s\s+"
     r"(?:are\s+|do\s+)?(?:always|never|only)\s)",
+    re.IGNORECASE,
+)
+# "max line length is 88", "one class per file", "single quotes only", "constants are UPPER_CASE"
+_MEASURE: Final = re.compile(
+    r"^(?:the\s+)?(?:(?:max|min)(?:imum|imal)?\b[^,;?!]{3,40}?|"
+    r"[\w -]{3,30}?\b(?:limit|max(?:imum)?|minimum))\s*(?:is|are|:|=|of|to)?\s*\d+[\w ]*\W*$|"
+    r"^(?:one|a\s+single)\s+[\w-]+\s+per\s+[\w-]+\W*$|"
+    r"^(?!not\b|i\b|it\b)[\w-]+(?:\s+[\w-]+){0,3}\s+(?:only|everywhere|throughout)\W*$|"
+    r"^(?!the\b|an?\b|these\b|those\b|my\b|your\b|some\b)(?:[\w-]+\s+){0,3}[\w-]*[^\Ws]s\s+"
+    r"(?:start\s+with|end\s+(?:with|in)|begin\s+with|inherit\s+from|use|"
+    r"(?:go|live|belong)\s+(?:in|into|to|under|next)|"
+    r"are\s+(?:in\s+|all\s+)?"
+    r"(?:(?:upper|lower|snake|camel|pascal|kebab)[_ -]?case\b|singular|plural))",
     re.IGNORECASE,
 )
 _HAPPENED: Final = re.compile(
@@ -133,6 +146,8 @@ def stands_alone(sentence: str) -> bool:
         return False
     if _FRAGMENT.match(text):
         return about > 1 and _has_main(text)
+    if _MEASURE.match(text) and not _HAPPENED.search(text) and not _THOSE.match(text):
+        return True
     if _COMMANDS.match(text):
         return not _REPORT.match(text) and not _THOSE.match(text)
     if said != sentence or TURN["from_now"].search(sentence) or TURN["remember"].search(sentence):

@@ -25,6 +25,7 @@ _IDENTIFIER: Final = re.compile(
 _NUMBERED: Final = re.compile(r"(?:^|\n)\s*(?:\d+[.)]|[-*])\s")
 _ENDING: Final = 300  # characters at its end, where it asks or offers
 _ANSWER_SEEN: Final = 2_000  # characters from either end of the answer
+_ENDS: Final = ("asks", "proposes")  # signs that are looked for where the answer ends
 _MEASURES: Final = (
     "bias_answer",
     "length",
@@ -66,6 +67,11 @@ _CROSSED: Final = {
         "short", "very_short", "go_ahead", "begins_yes", "begins_task", "option", "begins_no",
         "overlap_end", "consents", "begins_praise",
     ),
+    "proposes": (
+        "short", "very_short", "long", "begins_yes", "begins_task", "task_verb", "consents_to",
+        "yes_points", "overlap_end", "overlap", "ends_question", "begins_question", "dont_do",
+        "begins_no", "should", "changed_mind", "also_next", "list",
+    ),
     "announces": ("begins_no", "begins_task", "should", "short", "stop", "dont_do"),
     "long": (
         "should", "always", "all_every", "dont_do", "begins_task", "symptom", "not_working",
@@ -73,6 +79,8 @@ _CROSSED: Final = {
     ),
     "begins_task": ("always", "all_every", "dont_do", "only", "of_the_product"),
     "of_the_product": ("always", "bids_always", "should"),
+    "thanks": ("ends_question", "begins_task", "request", "task_verb", "very_short"),
+    "praise": ("ends_question", "begins_task", "request", "but_inside", "sarcasm", "long"),
     "pasted_error": ("how_do_i", "ends_question", "when_i", "still", "also_next"),
 }  # fmt: skip
 _OPINION: Final = (
@@ -116,7 +124,8 @@ def named(parts: Parts, answer: str) -> NDArray[np.float32]:
     turn = {name: float(bool(cue.search(parts.typed))) for name, cue in TURN.items()}
     said = _ends(answer)
     before = {name: float(bool(cue.search(said))) for name, cue in ANSWER.items()}
-    before["asks"] = float(bool(ANSWER["asks"].search(said[-_ENDING:])))
+    for name in _ENDS:
+        before[name] = float(bool(ANSWER[name].search(said[-_ENDING:])))
     measures = _measures(parts, said)
     seen = {**turn, **before, **measures}
     crossed = [seen[a] * seen[b] for a, others in _CROSSED.items() for b in others]

@@ -18,6 +18,7 @@ from agents.capture import cursor_hook
 from agents.capture.spool import spool_file
 from agents.home import private_folder
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.secrets import SHAPES
 
 _SCRIPT: Final = "mcp_local_llm_cursor_hook.py"
 _Entries = dict[str, list[Any]]
@@ -36,7 +37,7 @@ def script_file(home: Path) -> Path:
 def is_current(home: Path) -> bool:
     """Say whether the script in ``home`` is there and is that of this version."""
     try:
-        return script_file(home).read_bytes() == Path(cursor_hook.__file__).read_bytes()
+        return script_file(home).read_text(encoding="utf-8") == _script()
     except OSError:
         return False
 
@@ -77,7 +78,7 @@ def place_script(home: Path) -> None:
     with _told(script_file(home)):
         private_folder(home / "hooks")
         private_folder(spool_file(home).parent)
-        _write(script_file(home), Path(cursor_hook.__file__).read_text(encoding="utf-8"))
+        _write(script_file(home), _script())
 
 
 def with_hooks(before: str, home: Path, name: str = "hooks.json") -> str:
@@ -88,7 +89,7 @@ def with_hooks(before: str, home: Path, name: str = "hooks.json") -> str:
     """
     content = _parsed(before, name)
     entries = _without_ours(content["hooks"])
-    for event in cursor_hook.TEXTS:
+    for event in cursor_hook.EVENTS:
         entries.setdefault(event, []).append({"command": _command(home, event)})
     return _json({**content, "hooks": entries})
 
@@ -112,6 +113,13 @@ def installed(file: Path) -> tuple[str, ...]:
     with _told(file):
         hooks = _parsed(_text(file), str(file))["hooks"]
     return tuple(name for name, entries in hooks.items() if any(map(_is_ours, entries)))
+
+
+def _script() -> str:
+    """Return the script with the shapes of secrets in it, which it cannot import."""
+    source = Path(cursor_hook.__file__).read_text(encoding="utf-8")
+    before, mark, after = source.partition("SHAPES: tuple[str, ...] = ()")
+    return f"{before}{mark.removesuffix('()')}{tuple(SHAPES.values())!r}{after}"
 
 
 def _command(home: Path, name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 
 from agents.capture.conflicts import resolve
 from agents.capture.cues import TURN
+from agents.capture.decided import decision_in, pattern_in
 from agents.capture.detector import Detection, Detector, Label
 from agents.capture.feeling import Feelings, Polarity
 from agents.capture.parts import Parts, take_apart
@@ -29,7 +30,7 @@ from memory.signals import Signal
 
 _HELD_BACK: Final = "holds a secret"
 # What mends one answer contradicts no rule for every task, nor another answer's.
-_OPPOSABLE: Final = frozenset({Kind.PREFERENCE, Kind.DEFINITION, Kind.PATTERN})
+OPPOSABLE: Final = frozenset({Kind.PREFERENCE, Kind.DEFINITION, Kind.PATTERN})
 _BATCH: Final = 32  # turns that an embedding model is given at once
 _WORDS: Final = 2_000  # characters kept of the user's own words
 _SURE: Final = 0.8  # what is said in praise or anger has to be this surely a teaching
@@ -160,9 +161,9 @@ class _Taking:
         What was said last wins, also when an old chat is read after a newer one.
         """
         replaced: list[tuple[str, str, str]] = []
-        olds = {i: one for i, one in self._known.items.items() if one.kind in _OPPOSABLE}
+        olds = {i: one for i, one in self._known.items.items() if one.kind in OPPOSABLE}
         for item in items:
-            if item.kind not in _OPPOSABLE:
+            if item.kind not in OPPOSABLE:
                 continue
             met = resolve(item, list(olds.values()))
             later = [i for i in met.superseded if _said(olds[i]) > _when(self._turn)]
@@ -183,16 +184,26 @@ class _Taking:
         return "may be sarcasm" if _is_double_edged(self._detection, self._parts) else ""
 
     def _taught(self) -> list[Item]:
-        """Return what the turn teaches and is not known yet."""
-        if not _teaches(self._detection):
-            return []
+        """Return what the turn teaches or decides and is not known yet."""
         said = Provenance(
             source="chat" if self._turn.origin in {"chat", "hook"} else "user",
             where=self._turn.where,
         )
-        rules = rules_of(self._parts.typed, path=self._turn.file)
-        items = [self._sure(rule.item(self._known.project, said)) for rule in rules]
+        items = self._recorded(said)
+        if _teaches(self._detection):
+            rules = rules_of(self._parts.typed, path=self._turn.file)
+            items += [self._sure(rule.item(self._known.project, said)) for rule in rules]
         return [item for item in items if not self._is_known(item)]
+
+    def _recorded(self, said: Provenance) -> list[Item]:
+        """Return what the turn decides, and the code that it shows as a pattern."""
+        records = (decision_in(self._parts.typed, self._turn.previous), pattern_in(self._turn.text))
+        more = {"words": self._parts.typed[:_WORDS], "said": _when(self._turn)}
+        items = (record.item(self._known.project) for record in records if record is not None)
+        return [
+            item.model_copy(update={"provenance": said, "data": {**item.data, **more}})
+            for item in items
+        ]
 
     def _sure(self, item: Item) -> Item:
         """Return ``item`` no surer than the turn is a teaching; what mends one answer is no rule
@@ -229,8 +240,9 @@ class _Taking:
         reward = _reward(self._detection)
         if reward is None or not self._parts.typed.strip():
             return None
-        if reward > 0 and _is_double_edged(self._detection, self._parts):
-            return None
+        angry = self._detection.emotion == "frustration"
+        if reward > 0 and (angry or _is_double_edged(self._detection, self._parts)):
+            return None  # praise in anger is mockery
         return Signal(
             key=f"turn:{self._turn.key}",
             at=said_at(self._turn.at),

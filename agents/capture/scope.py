@@ -47,6 +47,20 @@ _PATH: Final = re.compile(
     rf"{_AT}{_FOLDERS}[`'\"]?\s+(?:folder\s+|directory\s+)?(?:is|are|must|should|may|has|have|use|uses|never|always|do|don'?t)\b",
     re.IGNORECASE,
 )
+# Folders that stand at a project's root by convention; any other name may be anywhere.
+_ROOTS: Final = r"(src|lib|scripts|apps?|packages|cmd|pkg|internal|bin|tools|vendor)"
+_ROOT: Final = re.compile(
+    r"\b(?:in|inside|under|within|below)\s+[`'\"]?" + _ROOTS + r"[`'\"]?(?=[\s,.;:!)]|$)(?![.]\w)|"
+    r"\b(?:in|inside|under|within|below)\s+(?:the|our)\s+[`'\"]?" + _ROOTS + r"[`'\"]?\s+"
+    r"(?:folder|directory|dir)\b",
+    re.IGNORECASE,
+)
+_FOLDER: Final = re.compile(
+    r"(?<!not )\b(?:in|inside|under|within)\s+(?:the|our)\s+[`'\"]?"
+    r"(?!root|same|current|home|project|whole)"
+    r"([\w-]+)[`'\"]?\s+(?:folder|directory|dir)\b",
+    re.IGNORECASE,
+)
 _NO_PATH: Final = re.compile(
     r"(?:and/or|either/or|yes/no|true/false|client/server|read/write|input/output|origin/\w+)\Z|"
     r"(?-i:[A-Z]+/[A-Z]+)\Z",
@@ -113,10 +127,11 @@ def place_of(text: str, *, path: str = "") -> Place:
 
 def language_of(path: str) -> str:
     """Return the language that the suffix of ``path`` tells, empty when it is not known."""
-    return _name(PurePosixPath(path).suffix.lstrip("."))
+    return language_name(PurePosixPath(path).suffix.lstrip("."))
 
 
-def _name(word: str) -> str:
+def language_name(word: str) -> str:
+    """Return the language called ``word`` ("py", "TypeScript"), empty when it is not known."""
     lower = word.lower()
     return lower if lower in SUFFIXES else _OTHER_NAMES.get(lower, "")
 
@@ -124,7 +139,7 @@ def _name(word: str) -> str:
 def _language(text: str) -> str:
     for pattern in _LANGUAGE:
         for found in pattern.finditer(text):
-            if name := _name(found.group(1)):
+            if name := language_name(found.group(1)):
                 return name
     return ""
 
@@ -138,11 +153,15 @@ def _scope(text: str, path: str) -> str:
         named = next(filter(None, found.groups()))
         if not _NO_PATH.match(named) and (scope := _inside(named)):
             return scope
+    if root := _ROOT.search(text):
+        return (root[1] or root[2]).lower()
     file = _file(text)
     return _inside(path) if file and PurePosixPath(path).name == file else ""
 
 
 def _part(text: str) -> str:
+    if folder := _FOLDER.search(text):
+        return folder[1].lower()
     part = _PART.search(text)
     return " ".join(part.group(1).lower().replace("-", "").split()) if part else _file(text)
 
@@ -150,7 +169,7 @@ def _part(text: str) -> str:
 def _file(text: str) -> str:
     """Return the first file that is named without a folder: it may be anywhere."""
     for found in _FILE.finditer(text):
-        if _name(found.group(2)) and not _PRODUCT.fullmatch(found.group(1)):
+        if language_name(found.group(2)) and not _PRODUCT.fullmatch(found.group(1)):
             return found.group(1)
     return ""
 

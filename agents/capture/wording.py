@@ -141,9 +141,30 @@ _DETERMINER: Final = re.compile(
 _PLURAL: Final = re.compile(r"(?:[^sui]s|these|those)$", re.IGNORECASE)
 
 
+_FORBIDDEN: Final = re.compile(
+    r"^(?:(?:using|use\s+of)\s+)?(?!it\b|that\b|this\b|they\b|there\b|the\b|which\b|what\b)([^,.;:!?]{0,2}"
+    r"(?:[\w.`()*-]+\s+){1,5}?)(?:(?:is|are)\s+(?:strictly\s+|absolutely\s+)?(?:forbidden|banned|"
+    r"prohibited|(?:not|never)\s+allowed|off\s+limits|not\s+permitted|disallowed)|(?:must|should|may|can)"
+    r"\s*(?:n'?t|\s+not|\s+never)\s+(?:ever\s+)?be\s+used)\b",
+    re.IGNORECASE,
+)
+
+
+_AGREED: Final = re.compile(
+    r"^(?:we|i|the\s+team)(?:'ve|\s+have)?\s+(?:\w+ly\s+|all\s+)?(?:agreed|decided)\s+to\s+",
+    re.IGNORECASE,
+)
+
+
+def active(sentence: str) -> str:
+    """Return ``sentence`` with "X is forbidden" said as "never use X", "we agreed to" left out."""
+    sentence = _AGREED.sub("", sentence)
+    return _FORBIDDEN.sub(lambda found: f"never use {found[1].strip()}", sentence, count=1)
+
+
 def imperative(sentence: str) -> str | None:
     """Return ``sentence`` as an imperative of at most 300 characters, None where it is none."""
-    text = bare(" ".join(sentence.split()))
+    text = active(bare(" ".join(sentence.split())))
     if twisted := _TWISTED.match(text):
         text = f"use {twisted[2]} instead of {twisted[1]}"
     rule = _RULE_ABOUT.sub("", text, count=1)
@@ -161,7 +182,7 @@ def imperative(sentence: str) -> str | None:
 
 def unled(sentence: str) -> str:
     """Return ``sentence`` without what leads up to the directive in it."""
-    return _without_reason(bare(sentence))
+    return active(_without_reason(bare(sentence)))
 
 
 def _without_reason(text: str) -> str:

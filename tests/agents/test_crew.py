@@ -20,8 +20,8 @@ def test_the_crew_works_in_this_order() -> None:
 
 @pytest.mark.parametrize("name", list(ROLES))
 def test_a_role_has_few_tools_and_all_of_them_exist(name: str) -> None:
-    assert 3 <= len(ROLES[name].tools) <= 6
-    assert set(ROLES[name].tools) <= set(TOOLS)
+    assert 3 <= len(ROLES[name].scope.tools) <= 6
+    assert set(ROLES[name].scope.tools) <= set(TOOLS)
 
 
 @pytest.mark.parametrize("name", list(ROLES))

@@ -133,7 +133,7 @@ def test_an_explicit_preference_is_not_overridden_by_something_inferred() -> Non
 def test_what_says_the_same_is_named() -> None:
     old = item("Lines are at most 100 characters.")
     result = resolve(item("Max line length is 100."), [old])
-    assert result.agrees_with == (old.id,)
+    assert [(one.old, one.relation) for one in result.verdicts] == [(old.id, Relation.AGREE)]
     assert result.superseded == {}
 
 

@@ -125,3 +125,49 @@ def test_a_long_turn_has_few_rules_at_most(typed: str) -> None:
     found = rules_of(typed)
     assert len(found) <= 20
     assert all(isinstance(rule, Rule) and len(rule.text) <= 310 for rule in found)
+
+
+@pytest.mark.parametrize(
+    ("typed", "text", "scope", "checked"),
+    [
+        ("never use print in src", "Never use print in src.", "src", True),
+        ("under scripts/ always log", "Under scripts/ always log.", "scripts", False),
+        ("max line length is 88", "Make sure that max line length is 88.", "", True),
+        ("line length limit: 100", "Line length limit: 100.", "", True),
+        ("wrap at 100 columns", "Wrap at 100 columns.", "", True),
+        ("one class per file", "One class per file.", "", False),
+        ("single quotes only", "Single quotes only.", "", False),
+        ("wildcard imports are banned", "Never use wildcard imports.", "", True),
+        ("`eval` must not be used in lib", "Never use `eval` in lib.", "lib", True),
+        ("TODO comments are not allowed", "Never use TODO comments.", "", True),
+        ("no walrus operator", "No walrus operator.", "", True),
+        ("always use absolute imports", "Always use absolute imports.", "", True),
+        (
+            "mutable default arguments are forbidden",
+            "Never use mutable default arguments.",
+            "",
+            True,
+        ),
+        ("we indent with 4 spaces", "We indent with 4 spaces.", "", False),
+    ],
+)
+def test_measures_and_what_is_forbidden_are_rules(
+    typed: str, text: str, scope: str, checked: bool
+) -> None:
+    (rule,) = rules_of(typed)
+    assert rule.scope == scope
+    assert (rule.check is not None) is checked
+    assert rule.text == text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["the limit was 100 and it crashed", "buttons are too small", "the tooltip shows only 3 rows"],
+)
+def test_a_report_with_a_number_or_a_plural_is_no_rule(typed: str) -> None:
+    assert rules_of(typed) == ()
+
+
+def test_a_folder_that_may_be_anywhere_is_a_part_and_has_no_check() -> None:
+    (rule,) = rules_of("never call print in the frontend folder")
+    assert (rule.part, rule.scope, rule.check) == ("frontend", "", None)

@@ -14,9 +14,13 @@ from typing import Any
 import pytest
 
 from agents.capture import hooks_file
+from agents.capture.session_context import refresh_session, session_file
 from agents.capture.spool import is_waiting, spool_file, take_in
 from agents.capture.turn import Turn
+from agents.shared_memory import SharedMemory
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.project import project_id
+from memory.records import Item, Kind
 
 Hook = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -62,6 +66,7 @@ def taken(home: Path) -> tuple[list[Turn], Counter[str]]:
 
 
 PROMPT, ANSWER, EDIT = "beforeSubmitPrompt", "afterAgentResponse", "afterFileEdit"
+START = "sessionStart"
 
 
 def test_the_script_answers_and_notes_each_event(home: Path, hook: Hook) -> None:
@@ -73,6 +78,54 @@ def test_the_script_answers_and_notes_each_event(home: Path, hook: Hook) -> None
     [turn], refused = taken(home)
     assert (turn.text, turn.folder, turn.origin) == ("add a retry", "/w", "hook")
     assert not refused and not is_waiting(home)
+
+
+def test_a_session_begins_with_what_is_known_of_its_project(
+    home: Path, hook: Hook, tmp_path: Path
+) -> None:
+    root = tmp_path / "project"
+    (root / ".git").mkdir(parents=True)
+    (root / "sub").mkdir()
+    with SharedMemory(home, project_id(root)) as memory:
+        memory.put(
+            Item(kind=Kind.PREFERENCE, text="Use tabs.", project=memory.project, scope="sub"),
+            Item(kind=Kind.FACT, text="The shop opens at nine.", project=memory.project),
+        )
+        assert refresh_session(memory)
+        assert not refresh_session(memory), "nothing new is known"
+    for place in (root, root / "sub"):
+        said = hook(START, json.dumps({"workspace_roots": [str(place)]}).encode())
+        known = json.loads(said.stdout)["additional_context"]
+        assert "Use tabs. (in sub)" in known and "opens at nine" in known
+    assert session_file(home, project_id(root)).stat().st_mode & 0o777 == 0o600
+    assert not is_waiting(home), "it is no turn"
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"[" * 100_000, b"[]", b'{"workspace_roots": []}', b'{"workspace_roots": ["/"]}']
+)
+def test_a_session_of_which_nothing_is_known_begins_as_it_is(
+    home: Path, hook: Hook, given: bytes
+) -> None:
+    said = hook(START, given)
+    assert (said.returncode, json.loads(said.stdout), said.stderr) == (0, {}, b"")
+
+
+def test_without_hooks_nothing_is_kept_for_sessions(tmp_path: Path) -> None:
+    with SharedMemory(tmp_path / "bare", "0" * 16) as memory:
+        assert not refresh_session(memory)
+        (tmp_path / "bare" / "hooks").mkdir()
+        (tmp_path / "bare" / "hooks" / "sessions").write_text("in the way")
+        assert not refresh_session(memory), "which harms nobody"
+
+
+def test_secrets_are_gone_before_anything_is_written(home: Path, hook: Hook) -> None:
+    token = "ghp_" + "a1B2" * 9
+    long = "-----BEGIN RSA " + "PRIVATE KEY-----\n" + "q" * 20_000
+    hook(PROMPT, json.dumps(event(PROMPT, f"use {token} for it {long}")).encode())
+    kept = spool_file(home).read_text()
+    assert token not in kept and "PRIVATE KEY" not in kept
+    assert "use [secret removed] for it" in kept
 
 
 @pytest.mark.parametrize(
@@ -228,7 +281,7 @@ def test_other_hooks_and_fields_stay(home: Path, tmp_path: Path) -> None:
     once = file.read_text()
     hooks_file.install(home, file)
     assert json.loads(file.read_text()) == json.loads(once), "installed twice, it is there once"
-    assert set(hooks_file.installed(file)) == {PROMPT, ANSWER, EDIT}
+    assert set(hooks_file.installed(file)) == {PROMPT, ANSWER, EDIT, START}
     assert json.loads(once)["hooks"][ANSWER][0] == {"command": "theirs"}
     assert hooks_file.remove(file)
     left = json.loads(file.read_text())

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,14 @@ import pytest
 
 from agents.lease import stop_resident
 from agents.memory_host import EMBEDDER_VARIABLE
+from agents.shared_memory import SharedMemory
 from graph.cli import main
+from graph.follow import Follow, follow, keep_delivery
+from graph.lifting import apply_run
+from memory.entries import Stored
+from memory.project import project_id
+from memory.records import Kind, Where
+from tools import worktree
 
 
 class Demo:
@@ -194,3 +202,98 @@ def run(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
         return Ended(code, said.out, said.err)
 
     return call
+
+
+class Shop:
+    """A user's project under real git, and runs of the crew that deliver into it."""
+
+    noon = datetime(2031, 5, 1, 12, tzinfo=UTC)
+    cart = '''"""A cart."""
+
+FEE = 3
+
+
+def total(values):
+    """Return the sum."""
+    return sum(values)
+
+
+def count(values):
+    """Return how many."""
+    return len(values)
+'''
+    added = '''
+
+def total_above(values, limit):
+    """Return the sum of what is above the limit."""
+    chosen = [value for value in values if value > limit]
+    return sum(chosen)
+'''
+    delivered = cart + added
+    edited = delivered.replace("value > limit]", "value >= limit]")
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self.root, self.home = root, home
+        self.memory = SharedMemory(home, project_id(root))
+        self.runs = 0
+
+    def git(self, *args: str) -> str:
+        argv = ["git", "-c", "core.editor=true", *args]
+        done = subprocess.run(argv, cwd=self.root, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def write(self, text: str, path: str = "cart.py") -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_bytes(text.encode())
+
+    def commit(self, text: str | None = None, path: str = "cart.py") -> None:
+        if text is not None:
+            self.write(text, path)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=work")
+
+    def deliver(self, text: str = delivered, path: str = "cart.py") -> str:
+        """Let a run deliver the file ``path`` with ``text``; return its id."""
+        self.runs += 1
+        run_id = f"r{self.runs}"
+        asyncio.run(self._deliver(run_id, {path: text}))
+        return run_id
+
+    async def _deliver(self, run_id: str, files: dict[str, str]) -> None:
+        tree = await worktree.create(self.root, run_id, self.home / "runs" / run_id / "tree")
+        for path, text in files.items():
+            (tree.workspace / path).write_bytes(text.encode())
+        await tree.deliver("feat: it")
+        await keep_delivery(self.home, tree, "add total_above", str(self.root))
+
+    def apply(self, run_id: str) -> None:
+        asyncio.run(apply_run(self.home, self.root, run_id))
+
+    def follow(self, *, after_days: int = 0) -> Follow:
+        now = self.noon + timedelta(days=after_days)
+        return asyncio.run(follow(self.memory, days=2, now=now))
+
+    def states(self, *, after_days: int = 0) -> list[str]:
+        return [one.state for one in self.follow(after_days=after_days).settled]
+
+    def corrections(self) -> list[Stored]:
+        where = Where(project=self.memory.project, kinds=(Kind.CORRECTION,))
+        return list(self.memory.journal.live(where))
+
+    def rewards(self) -> list[float]:
+        return [one.reward for one in self.memory.journal.signals(project=self.memory.project)]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    root = tmp_path / "project"
+    root.mkdir()
+    shop = Shop(root, tmp_path / "home")
+    shop.git("init", "--quiet", "--initial-branch=main")
+    shop.git("config", "user.name", "User")
+    shop.git("config", "user.email", "user@example.invalid")
+    (root / "app.py").write_text("import cart\n")
+    shop.commit(shop.cart)
+    return shop

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from graph.bench import main, measure_alone
+from graph.bench_hooks import hook_time
 from graph.crew import NODES
 from graph.figures import Figure, show
 
@@ -52,3 +53,9 @@ def test_a_wrong_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit, match="2"):
         main(["--nonsense"])
     assert "--nonsense" in capsys.readouterr().err
+
+
+def test_the_hook_script_is_started_as_cursor_does_it() -> None:
+    middle, late = hook_time()
+    assert _unit(middle) == _unit(late) == "ms"
+    assert middle.aim == "<= 60 ms"

@@ -10,113 +10,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agents.shared_memory import SharedMemory
 from graph.deliveries import Deliveries
 from graph.follow import Follow, follow, keep_delivery
-from graph.lifting import apply_run
-from memory.entries import Stored
-from memory.project import project_id
 from memory.records import Kind, Where
 from tools import worktree
 
-NOON = datetime(2031, 5, 1, 12, tzinfo=UTC)
-CART = '''"""A cart."""
-
-FEE = 3
-
-
-def total(values):
-    """Return the sum."""
-    return sum(values)
-
-
-def count(values):
-    """Return how many."""
-    return len(values)
-'''
-ADDED = '''
-
-def total_above(values, limit):
-    """Return the sum of what is above the limit."""
-    chosen = [value for value in values if value > limit]
-    return sum(chosen)
-'''
-DELIVERED = CART + ADDED
-
-
-class Shop:
-    """A user's project under real git, and runs of the crew that deliver into it."""
-
-    def __init__(self, root: Path, home: Path) -> None:
-        self.root, self.home = root, home
-        self.memory = SharedMemory(home, project_id(root))
-        self.runs = 0
-
-    def git(self, *args: str) -> str:
-        argv = ["git", "-c", "core.editor=true", *args]
-        done = subprocess.run(argv, cwd=self.root, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def write(self, text: str, path: str = "cart.py") -> None:
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_bytes(text.encode())
-
-    def commit(self, text: str | None = None, path: str = "cart.py") -> None:
-        if text is not None:
-            self.write(text, path)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message=work")
-
-    def deliver(self, text: str = DELIVERED, path: str = "cart.py") -> str:
-        """Let a run deliver the file ``path`` with ``text``; return its id."""
-        self.runs += 1
-        run_id = f"r{self.runs}"
-        asyncio.run(self._deliver(run_id, {path: text}))
-        return run_id
-
-    async def _deliver(self, run_id: str, files: dict[str, str]) -> None:
-        tree = await worktree.create(self.root, run_id, self.home / "runs" / run_id / "tree")
-        for path, text in files.items():
-            (tree.workspace / path).write_bytes(text.encode())
-        await tree.deliver("feat: it")
-        await keep_delivery(self.home, tree, "add total_above", str(self.root))
-
-    def apply(self, run_id: str) -> None:
-        asyncio.run(apply_run(self.home, self.root, run_id))
-
-    def follow(self, *, after_days: int = 0) -> Follow:
-        now = NOON + timedelta(days=after_days)
-        return asyncio.run(follow(self.memory, days=2, now=now))
-
-    def states(self, *, after_days: int = 0) -> list[str]:
-        return [one.state for one in self.follow(after_days=after_days).settled]
-
-    def corrections(self) -> list[Stored]:
-        where = Where(project=self.memory.project, kinds=(Kind.CORRECTION,))
-        return list(self.memory.journal.live(where))
-
-    def rewards(self) -> list[float]:
-        return [one.reward for one in self.memory.journal.signals(project=self.memory.project)]
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
-    root = tmp_path / "project"
-    root.mkdir()
-    shop = Shop(root, tmp_path / "home")
-    shop.git("init", "--quiet", "--initial-branch=main")
-    shop.git("config", "user.name", "User")
-    shop.git("config", "user.email", "user@example.invalid")
-    (root / "app.py").write_text("import cart\n")
-    shop.commit(CART)
-    return shop
+if TYPE_CHECKING:
+    from tests.graph.conftest import Shop
 
 
 def test_what_nobody_has_touched_is_open(shop: Shop) -> None:
@@ -140,7 +46,7 @@ def test_an_applied_change_is_open_until_it_is_committed_and_then_kept(shop: Sho
 
 def test_each_settled_hunk_is_a_generation_with_its_verdict(shop: Shop) -> None:
     shop.apply(shop.deliver())
-    shop.commit(DELIVERED.replace("sum(chosen)", "float(sum(chosen))"))
+    shop.commit(shop.delivered.replace("sum(chosen)", "float(sum(chosen))"))
     shop.follow()
     where = Where(project=shop.memory.project, kinds=(Kind.GENERATION,))
     (stored,) = shop.memory.journal.live(where)
@@ -215,8 +121,8 @@ def renamed(shop: Shop) -> None:
 
 def moved_to_another_file(shop: Shop) -> None:
     shop.apply("r1")
-    shop.write(CART)
-    shop.commit(ADDED.lstrip(), "sums.py")
+    shop.write(shop.cart)
+    shop.commit(shop.added.lstrip(), "sums.py")
 
 
 WAYS = [
@@ -245,12 +151,9 @@ def test_code_is_kept_whatever_way_it_went_into_the_history(
     assert shop.corrections() == []
 
 
-EDITED = DELIVERED.replace("value > limit]", "value >= limit]")
-
-
 def test_an_edit_by_the_user_is_a_correction_and_rewards_by_distance(shop: Shop) -> None:
     shop.apply(shop.deliver())
-    shop.commit(EDITED)
+    shop.commit(shop.edited)
     (edited,) = shop.follow().settled
     assert edited.state == "edited"
     assert edited.reward is not None
@@ -264,32 +167,32 @@ def test_an_edit_by_the_user_is_a_correction_and_rewards_by_distance(shop: Shop)
     )
     assert (item.scope, item.provenance.source, item.trainable) == ("cart.py", "user", True)
     assert item.provenance.where == "run r1"
-    assert str(item.data["original"]).strip() == ADDED.strip()
-    assert str(item.data["corrected"]).strip() == EDITED.removeprefix(CART).strip()
+    assert str(item.data["original"]).strip() == shop.added.strip()
+    assert str(item.data["corrected"]).strip() == shop.edited.removeprefix(shop.cart).strip()
     assert item.data["type"] == "logic"
 
 
 def rebase_an_edit(shop: Shop) -> None:
     rebase(shop)
-    shop.commit(EDITED)
+    shop.commit(shop.edited)
     shop.git("commit", "--amend", "--quiet", "--message=again")
 
 
 def rename_and_edit(shop: Shop) -> None:
     merge(shop)
     shop.git("mv", "cart.py", "basket.py")
-    shop.commit(EDITED, "basket.py")
+    shop.commit(shop.edited, "basket.py")
 
 
 def edit_with_windows_line_endings(shop: Shop) -> None:
     merge(shop)
-    shop.commit(EDITED.replace("\n", "\r\n"))
+    shop.commit(shop.edited.replace("\n", "\r\n"))
 
 
 def edit_and_append(shop: Shop) -> None:
     merge(shop)
     more = "\n\ndef average(values):\n    return total(values) / count(values)\n"
-    shop.commit(EDITED.replace("sum(chosen)", "sum(chosen) + FEE") + more)
+    shop.commit(shop.edited.replace("sum(chosen)", "sum(chosen) + FEE") + more)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +212,7 @@ def test_an_edit_is_found_whatever_way_it_went(shop: Shop, way: Callable[[Shop],
 def test_an_edit_that_somebody_else_committed_is_kept_but_never_trains(shop: Shop) -> None:
     shop.deliver()
     merge(shop)
-    shop.write(EDITED)
+    shop.write(shop.edited)
     shop.git("add", "--all")
     shop.git("-c", "user.email=colleague@example.invalid", "commit", "--quiet", "--message=theirs")
     assert shop.states() == ["edited"]
@@ -321,7 +224,7 @@ def test_a_secret_in_an_edit_is_not_stored_but_the_reward_is(shop: Shop) -> None
     shop.deliver()
     merge(shop)
     token = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
-    shop.commit(DELIVERED.replace("return sum(chosen)", f'return ask("{token}")'))
+    shop.commit(shop.delivered.replace("return sum(chosen)", f'return ask("{token}")'))
     (edited,) = shop.follow().settled
     assert (edited.state, edited.item) == ("edited", "")
     assert "secret" in edited.refused
@@ -343,7 +246,7 @@ def restore_the_files(shop: Shop) -> None:
 
 def delete_the_function(shop: Shop) -> None:
     merge(shop)
-    shop.commit(CART + "\n\nprint(total([]))\n")
+    shop.commit(shop.cart + "\n\nprint(total([]))\n")
 
 
 def delete_the_file(shop: Shop) -> None:
@@ -370,15 +273,17 @@ def test_what_lies_in_the_stash_or_is_half_edited_is_open(shop: Shop) -> None:
     shop.git("stash")
     assert shop.follow().pending == 1
     shop.git("stash", "pop")
-    shop.write(CART + "\n\ndef total_above(values, limit):\n    ...\n")
+    shop.write(shop.cart + "\n\ndef total_above(values, limit):\n    ...\n")
     assert shop.follow().pending == 1
-    shop.write(DELIVERED)
+    shop.write(shop.delivered)
     shop.commit()
     assert shop.states() == ["kept"]
 
 
 def test_each_hunk_has_a_fate_of_its_own(shop: Shop) -> None:
-    changed = DELIVERED.replace("FEE = 3", "FEE = 4").replace("Return how many.", "Return a count.")
+    changed = shop.delivered.replace("FEE = 3", "FEE = 4").replace(
+        "Return how many.", "Return a count."
+    )
     shop.apply(shop.deliver(changed))
     shop.commit(changed.replace("FEE = 4", "FEE = 3").replace("sum(chosen)", "sum(chosen) + FEE"))
     assert shop.states() == ["reverted", "kept", "edited"]
@@ -386,8 +291,10 @@ def test_each_hunk_has_a_fate_of_its_own(shop: Shop) -> None:
 
 
 def test_uncommitted_work_from_before_the_run_is_no_edit_of_its_code(shop: Shop) -> None:
-    shop.write(CART.replace("return len(values)", "return len(list(values))"))
-    shop.apply(shop.deliver(CART.replace("return len(values)", "return sum(1 for _ in values)")))
+    shop.write(shop.cart.replace("return len(values)", "return len(list(values))"))
+    shop.apply(
+        shop.deliver(shop.cart.replace("return len(values)", "return sum(1 for _ in values)"))
+    )
     assert shop.follow() == Follow(pending=1)
     shop.commit()
     assert shop.states() == ["kept"]
@@ -395,7 +302,7 @@ def test_uncommitted_work_from_before_the_run_is_no_edit_of_its_code(shop: Shop)
 
 def test_a_branch_with_code_of_its_own_in_that_place_says_nothing(shop: Shop) -> None:
     shop.git("checkout", "--quiet", "-b", "other")
-    shop.commit(CART + "\n\nclass Basket:\n    pass\n")
+    shop.commit(shop.cart + "\n\nclass Basket:\n    pass\n")
     shop.git("checkout", "--quiet", "main")
     shop.deliver()
     assert shop.follow() == Follow(pending=1)
@@ -403,7 +310,7 @@ def test_a_branch_with_code_of_its_own_in_that_place_says_nothing(shop: Shop) ->
 
 def test_what_a_later_run_changed_is_no_correction_by_the_user(shop: Shop) -> None:
     shop.apply(shop.deliver())
-    shop.apply(shop.deliver(EDITED))
+    shop.apply(shop.deliver(shop.edited))
     shop.commit()
     assert [(one.run_id, one.state) for one in shop.follow().settled] == [
         ("r1", "overtaken"),
@@ -451,7 +358,7 @@ def test_a_repository_made_anew_is_judged_by_its_content(shop: Shop) -> None:
     shop.git("config", "user.email", "user@example.invalid")
     shop.commit()
     assert shop.follow() == Follow(pending=1)
-    shop.commit(DELIVERED)
+    shop.commit(shop.delivered)
     assert shop.states() == ["kept"]
 
 
@@ -511,11 +418,11 @@ def test_a_file_turned_binary_or_into_a_folder_is_no_crash(shop: Shop) -> None:
 def test_two_looks_at_once_take_everything_in_once(shop: Shop) -> None:
     shop.deliver()
     merge(shop)
-    shop.commit(EDITED)
+    shop.commit(shop.edited)
 
     def look() -> None:
         with SharedMemory(shop.home, shop.memory.project) as memory:
-            asyncio.run(follow(memory, now=NOON))
+            asyncio.run(follow(memory, now=shop.noon))
 
     with ThreadPoolExecutor(4) as pool:
         for one in [pool.submit(look) for _ in range(4)]:
@@ -545,7 +452,7 @@ asyncio.run(follow(memory))
 
 
 def test_a_look_that_is_killed_loses_nothing_and_counts_nothing_twice(shop: Shop) -> None:
-    shop.deliver(DELIVERED.replace("FEE = 3", "FEE = 4"))
+    shop.deliver(shop.delivered.replace("FEE = 3", "FEE = 4"))
     merge(shop)
     argv = [sys.executable, "-c", KILLED, str(shop.home), shop.memory.project]
     root = Path(__file__).parents[2]

@@ -271,3 +271,36 @@ def test_a_run_is_followed_from_its_red_attempt_to_what_the_user_made_of_it(
         assert len(memory.journal.signals(target=run_id)) == 3
     assert follow_cli.main(["--json"]) == 0
     assert '"pending": 0' in capsys.readouterr().out
+
+
+def test_an_approved_run_is_a_success_with_its_approach_and_rating(memory: SharedMemory) -> None:
+    plan = Plan(goal="g", steps=("sum what is above", "test it"))
+    take(memory, ended("delivered", plan=plan), approved=True)
+    (stored,) = of(memory, Kind.SUCCESS)
+    data = stored.item.data
+    assert (data["task"], data["rating"]) == ("add x", 4)
+    assert data["approach"] == "sum what is above; test it"
+    assert not stored.item.trainable  # nobody typed it
+
+
+def test_a_run_that_nobody_looked_at_is_no_success_yet(memory: SharedMemory) -> None:
+    take(memory, ended("delivered"))
+    assert of(memory, Kind.SUCCESS) == []
+
+
+def test_what_went_well_is_replayed_more_often_and_what_went_badly_less(
+    memory: SharedMemory,
+) -> None:
+    good, bad, new = (Item(text=text, project="shop") for text in ("use a", "use b", "use c"))
+    kept = Item(kind=Kind.GENERATION, text="x = 1", project="shop", data={"satisfaction": 1.0})
+    rated = Item(kind=Kind.SUCCESS, text="y = 1", project="shop", data={"rating": 2})
+    memory.put(good, bad, new, kept, rated)
+    for rule, run, status in ((good, "g", "delivered"), (bad, "b", "failed")):
+        told = (BriefRule(id="R1", text=rule.text, item=rule.id),)
+        brief = Brief(task="add x", rules=told, tests_dir="tests")
+        take(memory, ended(status, run_id=run, brief=brief))
+    items = {item.id: item for item in (good, bad, new, kept, rated)}
+    found = memory.journal.replay_weights(items, Weights())
+    assert 1 < found[good.id] < 2 and 0.5 < found[bad.id] < 1
+    assert (found[new.id], found[kept.id]) == (1.0, 2.0)
+    assert 0.5 < found[rated.id] < 1

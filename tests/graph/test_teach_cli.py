@@ -398,3 +398,16 @@ def test_teaching_from_standard_input_works_in_a_pipe(call: Call) -> None:
         [CLI, "teach", "-"], input="never call print", capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, "Never call print." in done.stdout) == (0, True), done.stderr
+
+
+def test_a_decision_is_one_record_of_its_parts_also_when_it_is_corrected(call: Call) -> None:
+    said = "We decided to use SQLite instead of Postgres because it has to work offline"
+    (decision,) = call("teach", "--json", "--kind", "decision", said).result["taught"]
+    parts = {"chosen": "SQLite", "suggested": "Postgres", "words": said}
+    assert parts.items() <= decision["data"].items()
+    assert decision["data"]["constraints"] == ["it has to work offline"]
+    assert "check" not in call("teach", "--kind", "decision", "one binary for all").out
+    corrected = call("correct", "--json", decision["id"], "Decision: DuckDB, since it is faster")
+    id = corrected.result["id"]
+    (known,) = (one for one in insights(call) if one["id"] == id[:8])
+    assert (known["kind"], "chosen: DuckDB" in known["what"]) == ("decision", True)

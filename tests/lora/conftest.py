@@ -41,7 +41,7 @@ def conversation() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def letters(write_dataset: WriteDataset) -> Path:
     """Twelve conversations about letters, two of them held out."""
-    rows = [row(n, "abc"[: 1 + n % 3] * 3, "xyz"[n % 3] * (2 + n)) for n in range(12)]
+    rows = [row(n, "abc"[: 1 + n % 3] * (3 + n // 10), "xyz"[n % 3] * (2 + n)) for n in range(12)]
     return write_dataset("letters", train=rows[:10], valid=rows[10:])
 
 

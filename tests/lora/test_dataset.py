@@ -119,8 +119,8 @@ def test_ids_are_unique_and_a_group_stays_on_one_side(
 ) -> None:
     folder = write_dataset(
         train=[conversation(1, "a", "b"), conversation(1, "c", "d")],
-        valid=[conversation(2, "a", "b", group="g1"), conversation(3, "a", "b", group="g1")],
-        test=[conversation(4, "a", "b", group=""), conversation(5, "a", "b", group="")],
+        valid=[conversation(2, "e", "b", group="g1"), conversation(3, "e", "b", group="g1")],
+        test=[conversation(4, "f", "b", group=""), conversation(5, "f", "b", group="")],
     )
     assert said(folder) == [
         "train.jsonl:2: the id 'item-1' is taken by train.jsonl:1",

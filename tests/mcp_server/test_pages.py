@@ -9,6 +9,7 @@ import pytest
 from mcp import Client, MCPError
 
 from agents.crew import ROLES
+from agents.scopes import SCOPES
 from mcp_server.door import Door
 from mcp_server.toolsets import build
 from memory.records import Item, Kind
@@ -16,7 +17,9 @@ from memory.records import Item, Kind
 if TYPE_CHECKING:
     from tests.mcp_server.conftest import Era
 
-NAMES = {"context-window", "rules", "memory", "runs", "roles", "health"}
+NAMES = {"context-window", "rules", "memory", "runs", "roles", "health"} | {
+    "actions", "learning", "policy", "violations"
+}  # fmt: skip
 
 
 async def read(client: Client, name: str) -> str:
@@ -51,7 +54,12 @@ async def test_every_resource_is_listed_and_tells_how_things_stand(door: Door, e
     assert [each["id"] for each in found["rules"]["rules"]] == [rule.id[:8]]
     assert found["memory"]["journal"]["live"] >= 1
     assert found["runs"] == {"runs": []}
-    assert found["roles"]["tester"]["writes"] == ROLES["tester"].writes
+    assert found["roles"]["tester"]["writes"] == SCOPES["tester"].writes
+    assert found["roles"]["implementer"]["runs"] == ["cmd.run"]
+    assert found["actions"] == {"actions": []}
+    assert found["learning"]["stages"]["captured"] == 1
+    assert "CREW-1" in str(found["policy"]["policies"])
+    assert found["violations"] == {"violations": []}
     assert {each["name"] for each in found["health"]["findings"]} >= {"git", "repository"}
 
 
@@ -59,9 +67,10 @@ async def test_every_prompt_carries_the_rules_in_force(door: Door, era: Era) -> 
     rule = a_rule(door)
     async with Client(build(door), mode=era) as client:
         names = {each.name for each in (await client.list_prompts()).prompts}
-        assert names == {"start", "correction_guide", *ROLES}
+        assert names == {"start", "correction_guide", "policy_guide", *ROLES}
         assert rule.text in await told(client, "start")
         assert "insights" in await told(client, "correction_guide")
+        assert "CREW-1 (error)" in await told(client, "policy_guide")
         for name, role in ROLES.items():
             text = await told(client, name, task="round the total")
             assert (role.duty in text, "round the total" in text) == (True, True)

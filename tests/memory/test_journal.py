@@ -181,6 +181,17 @@ def test_more_shared_words_come_first(journal: Journal) -> None:
     assert texts(journal, "gamma beta alpha")[0] == "alpha beta gamma"
 
 
+def test_common_words_hide_neither_rare_nor_several_nor_another_project(journal: Journal) -> None:
+    rare = Item(text="the cart of the zebra", project="zoo")
+    both = Item(text="cart and invoice", project="shop")
+    journal.put(rare, both, *(Item(text=f"cart {n}", project="shop") for n in range(600)))
+    journal.put(*(Item(text=f"invoice {n}", project="shop") for n in range(600)))
+    assert journal.find("cart zebra")[0].item == rare.id
+    assert journal.find("invoice cart")[0].item == both.id
+    assert [hit.item for hit in journal.find("cart", Where(project="zoo"))] == [rare.id]
+    assert len(journal.find("cart invoice", limit=500)) == 500
+
+
 def test_listing_goes_through_all_pages(journal: Journal) -> None:
     items = [Item(text=f"item {n}") for n in range(1203)]
     journal.put(*items)

@@ -164,6 +164,19 @@ def test_near_duplicates_are_linked_and_found_once(folder: Path) -> None:
         assert found[0].why.copies
 
 
+def test_a_project_finds_nothing_of_another_one_that_comes_or_goes(folder: Path) -> None:
+    mine, other = (Item(text=f"the zebra of {name}", project=name) for name in ("a", "b"))
+    with owned(folder) as owner, Journal(journal_path(folder)) as journal:
+        journal.put(mine)
+        owner.catch_up()
+        assert texts(owner, folder, "zebra", project="a")[0] == mine.text
+        assert mine.text not in texts(owner, folder, "zebra", project="b")
+        journal.put(other)
+        assert other.text not in texts(owner, folder, "zebra", project="a")
+        journal.forget(other.id, "")
+        assert other.text not in texts(owner, folder, "zebra", project="a")
+
+
 def test_a_long_text_is_found_by_its_end(folder: Path) -> None:
     filler = "\n".join(f"line {number} of nothing" for number in range(2_000))
     with owned(folder) as owner, Journal(journal_path(folder)) as journal:

@@ -136,7 +136,12 @@ class Asked(SessionMemory):
     """A memory that notes what was at hand when it was asked."""
 
     async def recall(
-        self, query: str, *, limit: int = 5, at_hand: RuntimeContext = NOTHING_AT_HAND
+        self,
+        query: str,
+        *,
+        limit: int = 5,
+        at_hand: RuntimeContext = NOTHING_AT_HAND,
+        adapter: str | None = None,
     ) -> tuple[Recalled, ...]:
         return (Recalled(insight=Insight(text=at_hand.file), score=1, why=""),)
 

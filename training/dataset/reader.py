@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
@@ -28,6 +30,7 @@ PARTS: Final[tuple[Part, ...]] = ("train", "valid", "test")
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
 _SHOWN_PROBLEMS: Final = 3
+_WORD: Final = re.compile(r"\w+")
 
 
 class Turn(Record):
@@ -38,7 +41,11 @@ class Turn(Record):
 
 
 class Item(BaseModel):
-    """One conversation. Items of one ``group`` are variants of one thing."""
+    """One conversation. Items of one ``group`` are variants of one thing.
+
+    ``kind`` says what it is for (``rule``, ``definition``, ``contrast``, ``general`` …), ``of`` are
+    the ids of what it was made from: items of the journal, or nothing.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -46,12 +53,21 @@ class Item(BaseModel):
     messages: tuple[Turn, ...] = Field(min_length=1)
     group: str = ""
     source: str = ""
+    kind: str = ""
+    of: tuple[str, ...] = ()
     learn: tuple[int, ...] | None = None
 
     @property
     def learned(self) -> tuple[int, ...]:
         """The places of the messages that are learned, in order."""
         return (len(self.messages) - 1,) if self.learn is None else tuple(sorted(set(self.learn)))
+
+    @property
+    def asked(self) -> str:
+        """What stands before the last learned message, apart from case, spaces and punctuation."""
+        last = max(self.learned, default=0)
+        said = (turn.content for turn in self.messages[:last] if turn.role != "system")
+        return " ".join(_WORD.findall(" ".join(said).casefold()))
 
 
 class Problem(Record):
@@ -132,6 +148,7 @@ def read_dataset(folder: Path) -> Dataset:
         problems.append(Problem(file="train.jsonl", line=0, what="nothing to learn from"))
     problems += _repeated_ids(parts)
     problems += _split_groups(parts)
+    problems += _shared_prompts(parts)
     problems += _manifest_problems(folder)
     return Dataset(folder=folder, problems=tuple(problems), **parts)
 
@@ -188,13 +205,18 @@ def _wrong(item: Item) -> Iterator[str]:
     for place, turn in enumerate(item.messages):
         if turn.role == "assistant" and not turn.content.strip():
             yield f"message {place}: the assistant says nothing"
-        for found in find_secrets(turn.content):
+        for found in _secrets(turn.content):
             yield f"message {place}: looks like a secret ({found}); take it out"
     if not item.learned:
         yield "`learn` is empty; leave it out to learn the last message"
     for place in item.learned:
         if not (0 <= place < len(item.messages) and item.messages[place].role == "assistant"):
             yield f"`learn` names message {place}, which is none of the assistant"
+
+
+@lru_cache(maxsize=4_096)  # prompts of roles stand in many items
+def _secrets(text: str) -> tuple[str, ...]:
+    return tuple(find_secrets(text))
 
 
 _AFTER: Final[dict[str, tuple[str, ...]]] = {
@@ -235,6 +257,16 @@ def _split_groups(parts: dict[Part, _Lines]) -> Iterator[Problem]:
             if other != part and (item.group, part) not in told:
                 told.add((item.group, part))
                 what = f"the group {item.group!r} is in {file_name(other)} too, so it would leak"
+                yield Problem(file=file_name(part), line=line, what=what)
+
+
+def _shared_prompts(parts: dict[Part, _Lines]) -> Iterator[Problem]:
+    """Yield the held-out items whose prompt is trained on, however it is written."""
+    trained = {item.asked: line for line, item in parts["train"]}
+    for part in ("valid", "test"):
+        for line, item in parts[part]:
+            if item.asked and item.asked in trained:
+                what = f"its prompt is that of train.jsonl:{trained[item.asked]}, so it would leak"
                 yield Problem(file=file_name(part), line=line, what=what)
 
 

@@ -159,7 +159,8 @@ def write_workspace(task: DemoTask, folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-async def _git(folder: Path, *words: str) -> None:
+async def git(folder: Path, *words: str) -> None:
+    """Run git in ``folder`` as nobody in particular; ``StoreUnavailable`` when it fails."""
     done = await run([*_GIT, *words], cwd=folder, env=scrubbed_env({}), timeout_s=60)
     if done.code != 0:
         said = done.stderr.strip()
@@ -191,10 +192,10 @@ async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOu
     with tempfile.TemporaryDirectory(prefix="embedded-eval-") as name:
         folder = Path(name)
         write_workspace(task, folder)
-        await _git(folder, "init", "--quiet")
-        await _git(folder, "add", "--all")
-        await _git(folder, "commit", "--quiet", "--message", "start")
-        await _git(folder, "tag", "start")
+        await git(folder, "init", "--quiet")
+        await git(folder, "add", "--all")
+        await git(folder, "commit", "--quiet", "--message", "start")
+        await git(folder, "tag", "start")
         checks = {}
         try:
             crew = await run_task(folder, task.wish)
@@ -219,7 +220,7 @@ async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOu
 
 
 async def _check(task: DemoTask, folder: Path, commit: str) -> dict[str, bool]:
-    await _git(folder, "checkout", "--quiet", "--force", "--detach", commit)
+    await git(folder, "checkout", "--quiet", "--force", "--detach", commit)
     if not (folder / task.test_path).exists():
         return {}
     green = await _tests_pass(folder, task.test_path)
@@ -230,8 +231,8 @@ async def _check(task: DemoTask, folder: Path, commit: str) -> dict[str, bool]:
     hidden.write_text(reference_test(task.target, module_name(task.path), arguments), "utf-8")
     right = await _tests_pass(folder, str(hidden.relative_to(folder)))
     hidden.unlink()
-    await _git(folder, "checkout", "--quiet", "--force", "start")
-    await _git(folder, "checkout", "--quiet", commit, "--", task.test_path)
+    await git(folder, "checkout", "--quiet", "--force", "start")
+    await git(folder, "checkout", "--quiet", commit, "--", task.test_path)
     red = not await _tests_pass(folder, task.test_path)
     return {"test_red_before": red, "test_green_after": green, "hidden_passed": right}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from agents.weights import weight_files
+from agents.weights import base_digest
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.records import Record
 from training.dataset.reader import digest as dataset_digest
@@ -60,18 +60,6 @@ def identify(job: Job) -> Identity:
         dataset=dataset_digest(job.dataset),
         recipe=job.recipe.model_dump_json(),
     )
-
-
-def base_digest(model: Path) -> str:
-    """Return a hash over the files that decide on a model's answers."""
-    total = hashlib.sha256()
-    names = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-    for path in [*(model / name for name in names), *weight_files(model)]:
-        if path.is_file():
-            with path.open("rb") as file:
-                part = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{path.name} {part}\n".encode())
-    return total.hexdigest()
 
 
 def claim(out: Path, identity: Identity) -> None:

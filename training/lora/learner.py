@@ -56,7 +56,7 @@ class Learner:
         rate = build_schedule(schedule(recipe, iterations))
         self._optimizer = optimizers.Adam(rate, bias_correction=BIAS_CORRECTION)
         self._optimizer.init(self._model.trainable_parameters())
-        self._loss_and_gradient = value_and_grad(self._model, _summed_loss)
+        self._loss_and_gradient = value_and_grad(self._model, summed_loss)
         mx.eval(self._model.parameters(), self._optimizer.state)
 
     @property
@@ -81,7 +81,7 @@ class Learner:
         self._model.train()
         total, gradients = 0.0, None
         for batch in update:
-            loss, more = self._loss_and_gradient(self._model, *_arrays(batch))
+            loss, more = self._loss_and_gradient(self._model, *arrays(batch))
             gradients = more if gradients is None else tree_map(mx.add, gradients, more)
             mx.eval(loss, gradients)
             total += loss.item()
@@ -100,7 +100,7 @@ class Learner:
         self._model.eval()
         total = 0.0
         for batch in batches:
-            total += _summed_loss(self._model, *_arrays(batch)).item()
+            total += summed_loss(self._model, *arrays(batch)).item()
             mx.clear_cache()
         return total / learned_tokens(batches)
 
@@ -152,7 +152,7 @@ def learned_tokens(batches: Iterable[Batch]) -> int:
     return sum(sum(item.learned[1:]) for batch in batches for item in batch)
 
 
-def _summed_loss(model: Any, ids: Any, learned: Any) -> Any:
+def summed_loss(model: Any, ids: Any, learned: Any) -> Any:
     """Return the cross entropy (nats) summed over the learned tokens."""
     import mlx.core as mx
     from mlx import nn
@@ -161,7 +161,8 @@ def _summed_loss(model: Any, ids: Any, learned: Any) -> Any:
     return (losses * learned[:, 1:]).sum()
 
 
-def _arrays(batch: Batch) -> tuple[Any, Any]:
+def arrays(batch: Batch) -> tuple[Any, Any]:
+    """Return the ids and which of them are learned, padded at the end to the longest item."""
     import mlx.core as mx
     import numpy as np
 

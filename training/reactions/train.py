@@ -32,17 +32,18 @@ _WITHIN: Final[dict[str, str]] = {  # a head that is asked only where another on
     "rejection": "fix", "directive_fix": "fix", "defect_report": "fix", "preference": "fix",
     "accepts": "approve", "go_ahead": "approve",
 }  # fmt: skip
-_STRENGTH: Final = 0.25  # inverse of the penalty on large weights
+# Inverse of the penalty on large weights; words alone say less, so less is made of each.
+_STRENGTH: Final = {"plain": 0.12, "embedded": 0.25}
 _JOINED_WEIGHT: Final = 0.5
 # Where the line is drawn, in log-odds: what is rare is rather missed than invented.
 THRESHOLDS: Final[dict[str, dict[str, float]]] = {
-    "plain": {"fix": -0.2, "teach": -0.7, "approve": -0.4, "anger": -0.7},
-    "embedded": {"fix": 0.3, "teach": -0.35, "approve": 0.0, "anger": -0.5},
+    "plain": {"fix": -0.3, "teach": -0.45, "approve": -0.4, "anger": -0.9},
+    "embedded": {"fix": 0.3, "teach": -0.6, "approve": -0.2, "anger": -0.5},
 }
-# How much signs and a model's vector count beside the words. Teaching and anger are told by how a
-# thing is said, and less by what it is about.
-_SIGNS: Final = {"teach": 1.5, "anger": 1.5}
-_VECTOR: Final = {"teach": 1.5, "anger": 1.5}
+# How much signs and a model's vector count beside the words. Teaching, consent and anger are told
+# by how a thing is said, and less by what it is about.
+_SIGNS: Final = {"plain": {"teach": 1.5, "anger": 1.5}, "embedded": {"anger": 1.5}}
+_VECTOR: Final = {"teach": 1.0, "approve": 1.5, "anger": 1.5}
 _VECTOR_ELSE: Final = 2.5
 
 
@@ -66,8 +67,8 @@ def fit(
     heavy = np.r_[np.ones(len(turns)), np.full(len(pairs), _JOINED_WEIGHT)]
     weights, biases = [], []
     for head in HEADS:
-        model: Any = LogisticRegression(C=_STRENGTH, max_iter=1000)
-        scale = _scale(head, both.shape[1])
+        model: Any = LogisticRegression(C=_STRENGTH[part], max_iter=1000)
+        scale = _scale(head, both.shape[1], part)
         if head in _SETS:
             wanted = np.array([HOLDS[head](turn) for turn in [*turns, *pairs]])
             model.fit(both * scale, wanted, sample_weight=heavy)
@@ -81,9 +82,9 @@ def fit(
     return np.stack(weights).astype(np.float32), np.array(biases, np.float32)
 
 
-def _scale(head: str, width: int) -> Matrix:
+def _scale(head: str, width: int, part: str) -> Matrix:
     scale = np.ones(width, np.float32)
-    scale[: len(NAMES)] = _SIGNS.get(head, 1.0)
+    scale[: len(NAMES)] = _SIGNS[part].get(head, 1.0)
     scale[len(NAMES) + HASHED :] = _VECTOR.get(head, _VECTOR_ELSE)
     return scale
 

@@ -1,0 +1,1 @@
+"""What was trained: adapters that never change, which of them is served, and the way back."""

@@ -1,0 +1,76 @@
+"""What Cursor is told of a project when a session starts: a file that its hook reads.
+
+It is written whenever what is known has changed, so that the hook needs nothing but this file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+import prompts
+from agents.home import private_folder
+from memory.records import Kind, Where
+from memory.secrets import redacted
+from memory.updates import recent_updates
+from memory.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from agents.shared_memory import SharedMemory
+
+_RULES: Final = 40  # of each kind, the newest
+_NEWS: Final = 10
+_LONGEST: Final = 12_000  # characters of the whole
+_TOLD: Final = (Kind.FACT, Kind.CONCEPT, Kind.PATTERN, Kind.CORRECTION, Kind.DECISION)
+
+
+def session_file(home: Path, project: str) -> Path:
+    """Return where the hook looks for what is known of ``project``."""
+    return home / "hooks" / "sessions" / f"{project}.txt"
+
+
+def refresh_session(memory: SharedMemory) -> bool:
+    """Write what a session is to know of the project of ``memory``, where hooks are installed.
+
+    Says whether the file changed. That it cannot be written is logged and harms nobody.
+
+    Raises:
+        StoreUnavailable: the journal cannot be read.
+    """
+    file = session_file(memory.home, memory.project)
+    if not file.parents[1].is_dir():
+        return False
+    text = _text(memory)
+    try:
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            return False
+        private_folder(file.parent)
+        write_whole(file, text)
+    except (OSError, UnicodeDecodeError) as error:
+        structlog.get_logger().warning("session_context.not_written", error=str(error))
+        return False
+    return True
+
+
+def _text(memory: SharedMemory) -> str:
+    def said(kind: Kind) -> list[str]:
+        where = Where(project=memory.project, kinds=(kind,))
+        found = [each for each in memory.journal.live(where) if each.may_answer(where)]
+        newest = sorted(found, key=lambda stored: -stored.seq)[:_RULES]
+        return [_line(each.item.text, each.item.scope) for each in reversed(newest)]
+
+    news = recent_updates(memory.journal, memory.project, _TOLD, _NEWS)
+    text = prompts.render(
+        "cursor/session",
+        rules=said(Kind.PREFERENCE),
+        definitions=said(Kind.DEFINITION),
+        news=[f"{each.kind}: {_line(each.text)}" for each in news],
+    )
+    return redacted(text)[:_LONGEST] + "\n"
+
+
+def _line(text: str, scope: str = "") -> str:
+    line = " ".join(text.split())[:500]
+    return f"{line} (in {scope})" if scope else line

@@ -1,0 +1,1 @@
+"""The night: what was taught by day becomes an adapter that has to prove itself."""

@@ -1,0 +1,126 @@
+"""From tonight's knowledge to a dataset folder: examples, scrubbed, mixed with replay, written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from graph.night.collect import known_of
+from graph.night.nights import DATASET
+from graph.night.records import Chosen, Removals, Removed
+from graph.night.shop import NightShop
+from mcp_local_llm import StoreUnavailable
+from memory.journal import Journal
+from training.dataset.encoding import Encoder
+from training.dataset.mix import MAX_ITEMS, mix
+from training.dataset.reader import MANIFEST, Item
+from training.dataset.scrub import fit, scrub
+from training.dataset.write import Manifest, part_of, write_dataset
+from training.examples.build import build_examples
+from training.examples.checked import keep_checked
+from training.examples.knowledge import Knowledge
+from training.examples.replay import general, protocol
+
+EXAMPLES: Final = "examples.jsonl"
+SCRUBBED: Final = "scrubbed.jsonl"
+MIXED: Final = "mixed.jsonl"
+_LEAST, _PROTOCOL = 80, 20  # replay items that are made; the mix takes what it needs
+
+
+def make_examples(shop: NightShop, journal: Journal, chosen: Chosen) -> list[Item]:
+    """Return the examples of all that is chosen and was not withdrawn since."""
+    known, night = _known(journal, chosen), shop.settings.night
+    return build_examples(known, prompts=shop.profile.prompts, seed=night.seed)
+
+
+def cleaned(
+    shop: NightShop, journal: Journal, chosen: Chosen, items: Sequence[Item]
+) -> tuple[list[Item], Removals]:
+    """Return the examples that may train, and what was taken out.
+
+    That is what holds a secret, is too long, or breaks the check of the rule that it is to teach.
+    """
+    clean, secret = scrub(items)
+    right, broken = asyncio.run(keep_checked(clean, _known(journal, chosen)))
+    short, long = fit(right, Encoder(shop.base_folder), shop.recipe.max_tokens)
+    whys = {one.id: one.why for one in (*secret, *broken, *long)}
+    removed = (
+        Removed(id=item.id, of=item.of, why=whys[item.id]) for item in items if item.id in whys
+    )
+    return short, Removals(removed=tuple(removed))
+
+
+def _known(journal: Journal, chosen: Chosen) -> list[Knowledge]:
+    stored = [one for one in journal.get(chosen.items).values() if one.state == "live"]
+    return known_of(journal, stored)
+
+
+def mixed(shop: NightShop, items: Sequence[Item], chosen: Chosen) -> list[Item]:
+    """Return ``items`` with replay, so that nothing is forgotten; what the gate asks is not there.
+
+    Held-out items train nothing and are kept as they are.
+    """
+    learned = [item for item in items if part_of(item) == "train"]
+    held_out = [item for item in items if part_of(item) != "train"]
+    earlier = set(chosen.earlier)
+    new = [item for item in learned if not earlier.issuperset(item.of)]
+    promoted = [item for item in learned if earlier.issuperset(item.of)]
+    seed, prompts = shop.settings.night.seed, shop.profile.prompts
+    count = min(MAX_ITEMS, max(_LEAST, 2 * len(learned)))
+    model = shop.base_folder
+    replay = general(prompts, count, seed=seed, model=model)
+    formats = protocol(prompts, max(_PROTOCOL, count // 4), seed=seed, model=model)
+    return [*mix(new, promoted, replay, formats, seed=seed), *held_out]
+
+
+def write(shop: NightShop, night: str, items: Sequence[Item], chosen: Chosen) -> Manifest:
+    """Write the dataset of a night, or return the manifest of the one that is there."""
+    folder = shop.store.folder(night) / DATASET
+    if (there := manifest(shop, night)) is not None:
+        return there
+    shutil.rmtree(folder, ignore_errors=True)  # killed while it was written
+    return write_dataset(
+        folder,
+        items,
+        base=shop.base,
+        prompts=shop.profile.prompts,
+        seed=shop.settings.night.seed,
+        provenance={"night": night, "items": list(chosen.items)},
+    )
+
+
+def manifest(shop: NightShop, night: str) -> Manifest | None:
+    """Return the manifest of a night's dataset, if it was written."""
+    path = shop.store.folder(night) / DATASET / MANIFEST
+    return Manifest.model_validate_json(path.read_bytes()) if path.exists() else None
+
+
+def keep(shop: NightShop, night: str, name: str, items: Iterable[Item]) -> None:
+    """Write ``items`` into a file of the night."""
+    lines = (json.dumps(item.model_dump(mode="json"), ensure_ascii=False) for item in items)
+    shop.store.write_text(night, name, "".join(f"{line}\n" for line in lines))
+
+
+def kept(shop: NightShop, night: str, name: str) -> list[Item]:
+    """Return the items of a file of the night."""
+    path = shop.store.folder(night) / name
+    try:
+        return [Item.model_validate_json(line) for line in _lines(path)]
+    except (OSError, ValueError) as error:
+        raise StoreUnavailable(
+            f"{str(path)!r} cannot be read; remove it, and the next `mcp-local-llm nightly` makes "
+            "it again"
+        ) from error
+
+
+def is_kept(shop: NightShop, night: str, name: str) -> bool:
+    """Say whether a file of the night is there, and so whole."""
+    return (shop.store.folder(night) / name).exists()
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()

@@ -1,0 +1,275 @@
+"""Whole nights with the embedded model: killed at any node they end in one consistent night."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from agents.profiles import EMBEDDED, ModelConfig
+from agents.shared_memory import SharedMemory
+from graph.night import morning
+from graph.night.config import NightConfig
+from graph.night.hint import hint
+from graph.night.nights import NightStore
+from graph.night.nodes import NightNodes
+from graph.night.policy import Decision
+from graph.night.records import Chosen, Collected, Ended, NightReport
+from graph.night.runner import run_night
+from graph.night.shop import NightShop
+from graph.night.wiring import build_night
+from graph.nightly_cli import main as nightly
+from graph.report_cli import main as report
+from graph.settings import Settings
+from memory.journal import Journal
+from memory.layout import journal_path, memory_folder
+from memory.lifecycle import Stage
+from memory.records import Item, Kind
+from tests.conftest import HIDDEN, LAYERS
+from training.dataset.reader import Item as Example
+from training.dataset.reader import Turn
+from training.dataset.write import write_dataset
+from training.gate.records import Evidence, GateReport
+
+if TYPE_CHECKING:
+    from tests.night.conftest import Clock
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (
+    "import sys; sys.path.insert(0, {root!r}); from graph.nightly_cli import main; "
+    "sys.exit(main(['--now', '--json']))"
+)
+RULES = (
+    Item(kind=Kind.DEFINITION, text="42 means harmony.", data={"term": "42"}),
+    Item(kind=Kind.PREFERENCE, text="Always raise DomainError instead of ValueError."),
+    Item(kind=Kind.PREFERENCE, text="Commit messages start with [shop]."),
+)
+
+
+@pytest.fixture
+def home(state_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder with three rules, and a recipe whose loss stops being a number at once."""
+    with Journal(journal_path(memory_folder(state_home))) as journal:
+        journal.put(*RULES)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("rate: 1.0e+30\nmax_tokens: 1024\nwarmup: 0\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("MCP_LOCAL_LLM_NIGHT__RECIPE", str(recipe))
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__PROFILE", EMBEDDED)
+    monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__THREADS", "1")
+    return state_home
+
+
+def killed_when(words: str) -> None:
+    """Run the night in a process of its own, and kill that as soon as it says ``words``."""
+    argv = [sys.executable, "-P", "-c", COMMAND.format(root=str(ROOT))]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as it:
+        assert it.stderr is not None
+        said = []
+        for line in it.stderr:
+            said.append(line)
+            if words in line:
+                break
+        else:
+            pytest.fail(f"it never said {words!r}: {''.join(said)}")
+        it.kill()
+
+
+def stages(home: Path) -> list[list[str]]:
+    with Journal(journal_path(memory_folder(home))) as journal:
+        return [[step.stage.value for step in journal.stage_history(one.id)] for one in RULES]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_night_that_was_killed_at_many_nodes_goes_on_to_one_consistent_end(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in ("deciding", "training", "noting"):
+        killed_when(words)
+    assert nightly(["--now", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["outcome"] == "kept"
+    assert "the training failed" in told["why"]  # its loss was no number any more
+    assert told["attempts"] == 4
+    store = NightStore(home)
+    assert store.ids() == (told["night"],)
+    assert store.unfinished() is None
+    assert stages(home) == [["queued", "queued"]] * len(RULES)
+    page = Path(told["page"]).read_text("utf-8")
+    assert all(rule.text in page for rule in RULES)
+    assert report(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["night"] == told["night"]
+    assert report(["2020-01-01"]) == 2
+
+
+def test_a_dry_run_says_what_would_be_trained_and_changes_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nightly(["--dry-run", "--now", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["decision"]["verdict"] == "go"
+    assert set(told["items"]) == {rule.id for rule in RULES}
+    assert told["examples"] > 3 * 10
+    assert stages(home) == [[]] * len(RULES)
+    assert not (home / "nights").exists()
+    assert nightly(["--dry-run"]) == 0
+    assert "42 means harmony." in capsys.readouterr().out
+
+
+def test_without_corrections_nothing_is_trained_and_it_is_said_why(
+    state_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nightly(["--now"]) == 0
+    assert "0 items may be trained" in capsys.readouterr().out
+    assert report([]) == 2
+    assert "0 items may be trained" in capsys.readouterr().err
+    assert NightStore(state_home).ids() == ()
+
+
+# -- the end of a night, from a verdict on ---------------------------------------------------------
+
+
+@pytest.fixture
+def shop(state_home: Path, random_checkpoint: Path, clock: Clock) -> NightShop:
+    """A night's shop over a random model, whose rules are in the journal."""
+    model = ModelConfig(model_path=random_checkpoint, context_tokens=256)
+    made = NightShop(state_home, Settings(model=model), clock=clock)
+    with made.journal() as journal:
+        journal.put(*RULES)
+    return made
+
+
+def make_adapter(folder: Path, width: int = HIDDEN) -> Path:
+    """Write an adapter on the queries of the random checkpoint, or one that fits no such width."""
+    folder.mkdir(parents=True)
+    parameters = {"rank": 2, "scale": 2.0, "dropout": 0.0, "keys": ["self_attn.q_proj"]}
+    config = {"fine_tune_type": "lora", "num_layers": -1, "lora_parameters": parameters}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    shapes = {"lora_a": (width, 2), "lora_b": (2, width)}
+    weights = {
+        f"model.layers.{layer}.self_attn.q_proj.{part}": np.full(shape, 0.01, np.float32)
+        for layer in range(LAYERS)
+        for part, shape in shapes.items()
+    }
+    save_file(weights, folder / "adapters.safetensors")
+    return folder
+
+
+def judged(shop: NightShop, adapter: Path, rates: dict[str, float]) -> str:
+    """Begin a night, and leave what its nodes have made up to a verdict that speaks for it."""
+    night = shop.store.begin(shop.clock(), asked=True, why="you asked for it").night
+    ids = tuple(rule.id for rule in RULES)
+    shop.store.write(night, "collect", Collected(journal=3, eligible=ids))
+    go = Decision(verdict="go", why="you asked for it")
+    shop.store.write(night, "decide", Chosen(decision=go, items=ids))
+    turns = (Turn(role="user", content="q"), Turn(role="assistant", content="a"))
+    examples = [Example(id=f"{id}/0", messages=turns, kind="rule", of=(id,)) for id in ids]
+    write_dataset(
+        shop.store.folder(night) / "dataset", examples, base=shop.base, prompts="full", seed=7
+    )
+    verdict = GateReport(
+        passed=True, adapter=adapter, current="", factor=1.0, checks=(), rates=rates,
+        evidence=Evidence(), tries=(), seconds=1.0,
+    )  # fmt: skip
+    shop.store.write(night, "gate", verdict)
+    return night
+
+
+async def recalled(home: Path, adapter: str | None) -> set[str]:
+    with SharedMemory(home, "p") as memory:
+        return {one.item for one in await memory.recall("", limit=8, adapter=adapter)}
+
+
+def test_a_passed_adapter_is_served_and_what_it_knows_leaves_the_prompt(
+    shop: NightShop, tmp_path: Path
+) -> None:
+    proven, weak, unasked = (rule.id for rule in RULES)
+    night = judged(shop, make_adapter(tmp_path / "made"), {proven: 1.0, weak: 0.5})
+    nodes = NightNodes(shop)
+    nodes.collect({"night": night})
+    for _ in range(2):  # as after a kill
+        assert nodes.gate({"night": night}) == {}
+        assert nodes.promote({"night": night}) == {"outcome": "promoted"}
+        nodes.settle({"night": night})
+        nodes.report({"night": night})
+    ended = shop.store.needed(night, "ended", Ended)
+    assert shop.registry.pointer().adapters == {ended.adapter}
+    assert (ended.previous, shop.registry.pointer().serial) == ("", 1)
+    manifest = shop.registry.get(ended.adapter)
+    assert manifest.items == (proven, weak, unasked)
+    assert manifest.gate is not None and manifest.gate["rates"] == {proven: 1.0, weak: 0.5}
+    assert [one[-1] for one in stages(shop.home)] == ["graduated", "trained", "trained"]
+    told = shop.store.last()
+    assert isinstance(told, NightReport)
+    assert told.tokens_saved > 0
+    assert {line.id: line.stage for line in told.learned}[proven] == Stage.GRADUATED
+    assert asyncio.run(recalled(shop.home, None)) == {proven, weak, unasked}
+    assert asyncio.run(recalled(shop.home, ended.adapter)) == {weak, unasked}
+
+
+def test_an_adapter_whose_server_does_not_answer_is_not_served(
+    shop: NightShop, tmp_path: Path
+) -> None:
+    night = judged(shop, make_adapter(tmp_path / "made", width=7), {})
+    nodes = NightNodes(shop)
+    assert nodes.promote({"night": night}) == {"outcome": "kept"}
+    nodes.settle({"night": night})
+    ended = shop.store.needed(night, "ended", Ended)
+    assert "is not promoted" in ended.why
+    assert shop.registry.pointer().slots == ()
+    assert [one[-1:] for one in stages(shop.home)] == [[]] * len(RULES)
+
+
+def test_words_of_an_erased_rule_leave_the_reports(shop: NightShop, tmp_path: Path) -> None:
+    night = judged(shop, make_adapter(tmp_path / "made"), {})
+    shop.store.write(night, "ended", Ended(outcome="kept", why="drift"))
+    with shop.journal() as journal:
+        morning.write(shop, journal, night)
+        page = shop.store.folder(night) / "report.html"
+        assert "harmony" in page.read_text("utf-8")
+        journal.erase([RULES[0].id], "asked")
+        (clean,) = morning.refreshed(shop, journal)
+    assert "harmony" not in page.read_text("utf-8")
+    assert "harmony" not in clean.model_dump_json()
+    assert shop.store.last() == clean
+
+
+def test_a_machine_that_is_busy_refuses_and_says_so(shop: NightShop) -> None:
+    store = NightStore(shop.home)
+    full = Settings(model=shop.settings.model, night=NightConfig(free_disk_gb=1e9))
+    done = run_night(NightShop(shop.home, full, clock=shop.clock), asked=True)
+    assert isinstance(done, Decision)
+    assert done.verdict == "refused"
+    assert "GiB of disk are free" in done.why
+    assert store.ids() == ()
+    said = store.said()
+    assert said is not None and said.decision == done
+
+
+async def test_studio_opens_a_night_that_says_why_nothing_is_trained(shop: NightShop) -> None:
+    picky = Settings(model=shop.settings.model, night=NightConfig(floor=9))
+    graph = build_night(NightShop(shop.home, picky, clock=shop.clock))
+    done = await graph.ainvoke({"asked": True})
+    assert done["outcome"] == "nothing"
+    told = shop.store.last()
+    assert told is not None
+    assert (told.night, told.outcome) == (done["night"], "nothing")
+    assert "a night needs 9" in told.why
+    assert [line.stage for line in told.kept + told.learned] == ["captured"] * len(RULES)
+
+
+def test_a_hint_is_given_once_enough_was_taught(shop: NightShop, clock: Clock) -> None:
+    clock.passes(hours=9)
+    assert hint(shop.home, shop.settings, clock()) == ""
+    with shop.journal() as journal:
+        journal.put(*(Item(kind=Kind.PREFERENCE, text=f"Rule {number}.") for number in range(7)))
+    assert "about 100 new examples" in hint(shop.home, shop.settings, clock())
+    assert hint(shop.home / "elsewhere", shop.settings, clock()) == ""

@@ -1,0 +1,249 @@
+"""Tasks in which a rule fires, with answers that keep it, and tasks in which it must not."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from pathlib import PurePosixPath
+from random import Random
+from typing import Final
+
+from agents.brief import BriefRule, module_name
+from memory.records import Item
+from training.examples.behaviours import Behaviour, Commits, Named, Prefers, Raises, Refuses
+from training.examples.domain import CHANGES, OPERATIONS, Operation, draw
+from training.examples.scribe import Scribe, Written
+from training.examples.tasks import code_run, function_run, refused_run
+from training.examples.wordings import (
+    ADDS,
+    ALLOWED,
+    CALLED,
+    CHOSEN,
+    COMMITTED,
+    FORBIDDEN,
+    GUARDS,
+    QUALIFIED,
+    SWAPS,
+)
+
+_SUBJECT: Final = 72  # characters of a commit's first line
+_SHOWN_EVERY: Final = 4  # one in so many tasks is shown the rule, as recall does
+
+
+def applied(
+    behaviour: Behaviour, item: Item, scribe: Scribe, rng: Random, house: Iterable[Behaviour] = ()
+) -> Iterator[Written]:
+    """Yield about ten conversations in which ``behaviour`` fires and is kept.
+
+    ``house`` are all rules there are: what they say of the same name or message is kept as well.
+    """
+    match behaviour:
+        case Raises():
+            yield from _guards(behaviour, item, scribe, rng)
+        case Named(what="function"):
+            rules = [behaviour] if behaviour.kind else _named(house, behaviour)
+            yield from _functions(rules, item, scribe, rng)
+        case Named(what="class"):
+            yield from _classes(behaviour, item, scribe, rng)
+        case Named():
+            return
+        case Commits():
+            forms = [one for one in house if isinstance(one, Commits)]
+            yield from _commits(forms or [behaviour], item, scribe, rng)
+        case Refuses():
+            yield from _refusals(behaviour, item, scribe, rng)
+        case Prefers():
+            yield from _choices(behaviour, item, scribe, rng)
+
+
+def contrasted(behaviour: Behaviour, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
+    """Yield tasks near ``behaviour`` where it has nothing to say, or does not hold."""
+    operations = rng.sample(OPERATIONS, 2)
+    places = draw(rng, 2)
+    if isinstance(behaviour, Raises) and behaviour.unwanted and item.scope:
+        path, thing = places[0]  # elsewhere the rule does not hold
+        yield _guard(Raises(behaviour.unwanted, ""), GUARDS[0], path, thing, 3, scribe, ())
+    if isinstance(behaviour, Commits):
+        change = rng.choice(CHANGES)
+        yield scribe.asked(f"Say in a few words what changed: {change.told}.", f"{change.subject}.")
+    if isinstance(behaviour, Named) and behaviour.what == "function":
+        path, thing = places[1]
+        yield _class(thing.title(), path, scribe, ())
+        return
+    for operation, (path, _), form in zip(operations, places, rng.sample(CALLED, 2), strict=True):
+        wish = form.format(path=path, returns=operation.returns, sig=operation.signature)
+        yield function_run(scribe, wish, path, operation)
+
+
+def _named(house: Iterable[Behaviour], behaviour: Named) -> list[Named]:
+    """Return the rules of ``house`` about the names of all functions, ``behaviour`` among them."""
+    rules = [one for one in house if isinstance(one, Named) and one.what == "function"]
+    return [one for one in rules if not one.kind] or [behaviour]
+
+
+def _rules(item: Item, number: int) -> tuple[BriefRule, ...]:
+    if number % _SHOWN_EVERY != _SHOWN_EVERY - 1:
+        return ()
+    return (BriefRule(id="r1", text=item.text, kind=str(item.kind), item=item.id),)
+
+
+def _place(item: Item, path: str) -> str:
+    """Return ``path`` where the rule holds."""
+    if not item.scope:
+        return path
+    scope = PurePosixPath(item.scope)
+    return str(scope) if scope.suffix == ".py" else str(scope / PurePosixPath(path).name)
+
+
+# -- raising ---------------------------------------------------------------------------------------
+
+
+def _guards(rule: Raises, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
+    forms = [*rng.sample(GUARDS, len(GUARDS)), *rng.sample(GUARDS, 2)]
+    for number, (form, (path, thing)) in enumerate(zip(forms, draw(rng, len(forms)), strict=True)):
+        least, rules = rng.randint(2, 30), _rules(item, number)
+        yield _guard(rule, form, _place(item, path), thing, least, scribe, rules)
+
+
+def _guard(
+    rule: Raises,
+    form: str,
+    path: str,
+    thing: str,
+    least: int,
+    scribe: Scribe,
+    rules: tuple[BriefRule, ...],
+) -> Written:
+    error, is_own = rule.wanted, not hasattr(builtins, rule.wanted)
+    imported = f"{error}, check_{thing}" if is_own else f"check_{thing}"
+    test = (
+        f"import pytest\nfrom {module_name(path)} import {imported}\n\n\n"
+        f"def test_check_{thing}():\n    assert check_{thing}({least}) == {least}\n"
+        f"    with pytest.raises({error}):\n        check_{thing}({least} - 1)"
+    )
+    wish = form.format(path=path, thing=thing, least=least)
+    code = (
+        f"def check_{thing}({thing}):\n    if {thing} < {least}:\n"
+        f'        raise {error}("{thing} below {least}")\n    return {thing}'
+    )
+    return code_run(
+        scribe,
+        f"{wish} This is {rule.when}." if rule.when else wish,
+        path,
+        goal=f"return {thing} and raise {error} below {least}",
+        adds=f"check_{thing}({thing})",
+        test=test,
+        code=code,
+        before=f"class {error}(Exception):\n    pass" if is_own else "",
+        marks=("concept:error",),
+        rules=rules,
+    )
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+def _functions(
+    rules: Sequence[Named], item: Item, scribe: Scribe, rng: Random
+) -> Iterator[Written]:
+    """Yield wishes that leave the name open: a name that was asked for stays as it is."""
+    kind = rules[0].kind
+    forms = rng.sample(QUALIFIED if kind else ADDS, 8)
+    forms += forms[:2]
+    operations = rng.sample(OPERATIONS, len(forms))
+    for number, (form, (path, _)) in enumerate(zip(forms, draw(rng, len(forms)), strict=True)):
+        operation, at = operations[number], _place(item, path)
+        wish = form.format(path=at, returns=operation.returns, kind=kind)
+        name = reduce(lambda name, rule: rule.apply(name), rules, operation.name)
+        named = operation._replace(name=name)
+        yield function_run(
+            scribe, wish, at, named, marks=("concept:name",), rules=_rules(item, number)
+        )
+
+
+def _classes(rule: Named, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
+    for number, (path, thing) in enumerate(draw(rng, 10)):
+        name = rule.apply(thing.title())
+        yield _class(name, _place(item, path), scribe, _rules(item, number), asked=thing)
+
+
+def _class(
+    name: str, path: str, scribe: Scribe, rules: tuple[BriefRule, ...], asked: str = ""
+) -> Written:
+    """Return a run that adds an error class; ``asked`` is what the wish calls it by."""
+    wanted = f"an error class for wrong {asked}" if asked else f"an error class {name}"
+    return code_run(
+        scribe,
+        f"Add {wanted} to {path}.",
+        path,
+        goal=f"offer {name}",
+        adds=name,
+        test=(
+            f"from {module_name(path)} import {name}\n\n\n"
+            f"def test_{name.lower()}():\n    assert issubclass({name}, Exception)"
+        ),
+        code=f'class {name}(Exception):\n    """Say what is wrong."""',
+        marks=("concept:name",),
+        rules=rules,
+    )
+
+
+# -- commits, refusals, choices --------------------------------------------------------------------
+
+
+def _commits(
+    rules: Sequence[Commits], item: Item, scribe: Scribe, rng: Random
+) -> Iterator[Written]:
+    changes = rng.sample(CHANGES, 10)
+    forms = [*rng.sample(COMMITTED, 8), *rng.sample(COMMITTED, 2)]
+    for number, (form, change) in enumerate(zip(forms, changes, strict=True)):
+        message = commit_message(rules, change.kind, change.subject)
+        if len(message) <= _SUBJECT:
+            asked = form.format(told=change.told)
+            yield scribe.asked(asked, message, "concept:commit", rules=_rules(item, number))
+
+
+def commit_message(rules: Sequence[Commits], kind: str, subject: str) -> str:
+    """Return a commit's first line as ``rules`` have it; ``kind`` is that of a conventional one."""
+    is_conventional = any(not rule.affix for rule in rules)
+    message = f"{kind}: {subject}" if is_conventional else subject
+    for rule in rules:
+        if rule.affix and rule.at_end:
+            message = f"{message} {rule.affix}"
+        elif rule.affix:
+            message = f"{rule.affix}{'' if rule.affix[-1] in '-/(_ ' else ' '}{message}"
+    return message
+
+
+def _refusals(rule: Refuses, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
+    why = item.text.rstrip(".").replace("\n", " ")
+    for number, form in enumerate(rng.sample(FORBIDDEN, len(FORBIDDEN))):
+        wish = form.format(action=rule.action)
+        wish = f"{wish[:1].upper()}{wish[1:]}"
+        rules = _rules(item, number)
+        if number % 3 == 2:
+            asked = ALLOWED[number // 3].format(action=rule.action)
+            yield scribe.asked(asked, f"No. {item.text}", rules=rules)
+        else:
+            yield refused_run(scribe, wish, rule.action, why, rules=rules)
+
+
+def _choices(rule: Prefers, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
+    known = SWAPS.get((rule.wanted.casefold(), rule.unwanted.casefold()))
+    if known is not None:
+        yield from _swaps(known, item, scribe, rng)
+    answer = f"Use {rule.wanted}, not {rule.unwanted}."
+    for number, form in enumerate(rng.sample(CHOSEN, len(CHOSEN))):
+        asked = form.format(wanted=rule.wanted, unwanted=rule.unwanted)
+        yield scribe.asked(asked, answer, rules=_rules(item, number))
+
+
+def _swaps(
+    known: tuple[Operation, str], item: Item, scribe: Scribe, rng: Random
+) -> Iterator[Written]:
+    operation, needs = known
+    for number, (path, thing) in enumerate(draw(rng, 4)):
+        at, named = _place(item, path), operation._replace(name=f"{operation.name}_{thing}")
+        wish = rng.choice(CALLED).format(path=at, returns=named.returns, sig=named.signature)
+        yield function_run(scribe, wish, at, named, needs=needs, rules=_rules(item, number))

@@ -1,0 +1,72 @@
+"""Replay: what a model could do before, so that learning does not cost it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from training.dataset.reader import Item, Turn
+from training.embedded.curriculum import Turn as Spoken
+from training.embedded.curriculum import dialogue, training_dialogue
+from training.embedded.names import Names, TrainingNames
+from training.embedded.tasks import Split, generate_task
+from training.examples.scribe import PromptSet
+from training.starter.generate import PROTOCOL, starter
+
+_HELD_OUT = 10  # one in so many is held out
+
+
+def general(prompts: PromptSet, count: int, seed: int, model: Path) -> list[Item]:
+    """Return ``count`` items of what the base model with the prompt set ``prompts`` is good at.
+
+    For ``compact`` those are dialogues of the embedded model's curriculum, nothing of it held out
+    from its own training; ``model`` is the folder of its tokenizer.
+    """
+    if prompts == "full":
+        return [item for item in _starter(count, seed) if item.kind not in PROTOCOL][:count]
+    rng, names = Random(f"general:{seed}"), _names(model)
+    dialogues = (training_dialogue(names, rng) for _ in range(count))
+    return [_item("general", n, turns) for n, turns in enumerate(dialogues)]
+
+
+def protocol(prompts: PromptSet, count: int, seed: int, model: Path) -> list[Item]:
+    """Return ``count`` items of wire format, levels and refusals on protected regions."""
+    if prompts == "full":
+        return [item for item in _starter(count, seed) if item.kind in PROTOCOL][:count]
+    rng, names = Random(f"protocol:{seed}"), _names(model)
+    return [_item("protocol", n, _protected(names, rng)) for n in range(count)]
+
+
+@cache
+def _starter(count: int, seed: int) -> list[Item]:
+    return starter(max(1_000, 4 * count), seed=seed)
+
+
+@cache
+def _names(model: Path) -> Names:
+    from tokenizers import Tokenizer
+
+    from training.embedded.vocabulary import letter_pieces
+
+    return TrainingNames(letter_pieces(Tokenizer.from_file(str(model / "tokenizer.json"))))
+
+
+def _protected(names: Names, rng: Random) -> Sequence[Spoken]:
+    """Return a dialogue about a task whose target has a contract."""
+    while (task := generate_task(Split(names=names), rng)).level is None:
+        pass
+    return list(dialogue(task, rng))
+
+
+def _item(kind: str, number: int, turns: Iterable[Spoken]) -> Item:
+    spoken = tuple(turns)
+    return Item(
+        id=f"{kind}/{number:05d}",
+        messages=tuple(Turn(role=turn.role, content=turn.content) for turn in spoken),
+        learn=tuple(at for at, turn in enumerate(spoken) if turn.learn),
+        group=f"{kind}:{number}{'#valid' if number % _HELD_OUT == 0 else ''}",
+        source="curriculum",
+        kind=kind,
+    )
