@@ -16,6 +16,7 @@ from typing import Final
 import prompts
 from graph.ask import Piece, ask
 from graph.console import run_command, told
+from graph.principles_cli import add_principle_option
 from mcp_local_llm import UsageError
 from memory.records import Record, ReplyTags
 from tools.principles import PRINCIPLES, PrincipleViolation, check_principles, known_principle
@@ -80,13 +81,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("query", nargs="+", help="what the code is to do")
     parser.add_argument("--context", default="", metavar="TEXT", help="what it has to fit")
-    parser.add_argument(
-        "--principle",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=f"only this one, may be repeated: {', '.join(PRINCIPLES)}",
-    )
+    add_principle_option(parser)
     parser.add_argument("--model", metavar="PROFILE", help="the model profile to use")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return run_command(parser, argv, _guided)

@@ -22,6 +22,13 @@ def main(argv: Sequence[str]) -> int:
         description="Check Python code against principles, by its syntax; nothing is run.",
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: - (stdin)")
+    add_principle_option(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    return run_command(parser, argv, _check)
+
+
+def add_principle_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--principle``, which chooses among the principles."""
     parser.add_argument(
         "--principle",
         action="append",
@@ -29,8 +36,6 @@ def main(argv: Sequence[str]) -> int:
         metavar="NAME",
         help=f"only this one, may be repeated: {', '.join(PRINCIPLES)}",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    return run_command(parser, argv, _check)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -217,6 +218,19 @@ async def run(
             truncated=bool(out.dropped or err.dropped) or not out.ended.is_set(),
             raw=raw,
         )
+
+
+async def ask_script(
+    script: Path, request: object, *, timeout_s: float, output_cap_bytes: int
+) -> Finished:
+    """Give ``request`` as JSON to a script of ours, in an isolated interpreter of its own."""
+    return await run(
+        [sys.executable, "-I", "-X", "utf8", str(script)],
+        cwd=Path(sys.prefix),
+        timeout_s=timeout_s,
+        output_cap_bytes=output_cap_bytes,
+        stdin=json.dumps(request).encode(),
+    )
 
 
 def _filled(content: bytes) -> IO[bytes]:

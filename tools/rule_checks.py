@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from pathspec import GitIgnoreSpec
 from mcp_local_llm import ToolFault, UsageError
 from memory.languages import grammar_of
 from memory.records import Check
-from tools import process
 from tools.command import run_confined
+from tools.process import ask_script
 from tools.sandbox import CommandPolicy
 from tools.search import regex_hits
 
@@ -161,13 +160,7 @@ async def _captures(query: str, path: str, texts: Sequence[str]) -> list[list[_P
     """Return what ``query`` captures in each of ``texts``; ``ToolFault`` when it can't be run."""
     module, function = grammar_of(path) or ("", "")
     request = {"module": module, "function": function, "query": query, "files": list(texts)}
-    done = await process.run(
-        [sys.executable, "-I", "-X", "utf8", str(_CHILD)],
-        cwd=Path(sys.prefix),
-        timeout_s=_LIMIT_S,
-        output_cap_bytes=_OUTPUT,
-        stdin=json.dumps(request).encode(),
-    )
+    done = await ask_script(_CHILD, request, timeout_s=_LIMIT_S, output_cap_bytes=_OUTPUT)
     if done.timed_out:
         raise ToolFault(f"the query did not come to an end in {_LIMIT_S:g} s; make it simpler")
     if done.code != 0:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import UsageError
 from memory.records import Record
-from tools import process
+from tools.process import ask_script
 
 _CHILD: Final = Path(__file__).with_name("schema_child.py")
 _LIMIT_S: Final = 10.0
@@ -37,13 +36,7 @@ async def mismatches(document: str, schema: str) -> tuple[Mismatch, ...]:
     request = {"document": _parsed(document, "document"), "schema": _parsed(schema, "schema")}
     if not isinstance(request["schema"], dict | bool):
         raise UsageError('the schema is no JSON Schema; it should look like {"type": "object"}')
-    done = await process.run(
-        [sys.executable, "-I", "-X", "utf8", str(_CHILD)],
-        cwd=Path(sys.prefix),
-        timeout_s=_LIMIT_S,
-        output_cap_bytes=_OUTPUT,
-        stdin=json.dumps(request).encode(),
-    )
+    done = await ask_script(_CHILD, request, timeout_s=_LIMIT_S, output_cap_bytes=_OUTPUT)
     if done.timed_out:
         raise UsageError(f"comparing took more than {_LIMIT_S:g} s; make the patterns simpler")
     if done.code != 0:

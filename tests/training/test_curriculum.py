@@ -17,6 +17,7 @@ from training.embedded.names import HELD_OUT_WORDS, HeldOutNames, TrainingNames
 from training.embedded.operations import BEHAVIOURS
 from training.embedded.phrasing import draw, expand, is_held_out
 from training.embedded.tasks import (
+    HELD_OUT_COMPOSITIONS,
     DemoTask,
     Function,
     Split,
@@ -77,7 +78,7 @@ def test_training_never_shows_what_is_held_out() -> None:
         task = trained(seed)
         assert not is_held_out(task.phrase)
         for function in (task.target, *task.others):
-            assert not is_held_out(function.behaviour.composition or "-")
+            assert function.behaviour.composition not in HELD_OUT_COMPOSITIONS
             numbers = [n for n in (function.k, function.m) if n.isdigit()]
             assert not any(is_held_out(number) for number in numbers)
             names = {*function.name.split("_"), function.parameter}
@@ -90,7 +91,7 @@ def test_evaluation_tasks_are_held_out_in_every_respect() -> None:
         split = Split(HeldOutNames(), phrasing=True, composition=True, constants=True)
         task = generate_task(split, Random(seed))
         assert is_held_out(task.phrase)
-        assert is_held_out(task.target.behaviour.composition)
+        assert task.target.behaviour.composition in HELD_OUT_COMPOSITIONS
         assert all(is_held_out(n) for n in (task.target.k, task.target.m) if n.isdigit())
         assert set(re.findall(r"[a-z]+", task.path)) <= words | {"py", "src"}
 

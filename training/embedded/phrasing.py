@@ -14,7 +14,7 @@ from random import Random
 from typing import Final
 
 _CHOICE: Final = re.compile(r"\[([^\[\]]*)\]")
-HELD_OUT_SHARE: Final = 6  # one in this many phrases, and one in this many compositions
+HELD_OUT_SHARE: Final = 6  # one in this many phrases and constants
 
 
 def is_held_out(text: str) -> bool:

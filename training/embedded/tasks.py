@@ -12,7 +12,7 @@ from memory.records import Level
 from training.embedded.behaviour import Behaviour
 from training.embedded.names import Namer, Names
 from training.embedded.operations import BEHAVIOURS, parameter_type
-from training.embedded.phrasing import draw, draw_from, is_held_out
+from training.embedded.phrasing import draw, draw_from
 
 _ADD_FRAMES: Final = (
     "[Please add|Add|Write|Create|Implement|Introduce|Please write|Define] [a function|the function|a new function|] {sig} [to|in|inside] {path} [that returns|which returns|returning|that gives back|to return] {desc}.",
@@ -117,11 +117,14 @@ class Split:
     constants: bool = False
 
 
+# Named, not drawn: each part of them is trained with all its other partners. A hash had left `neg`
+# with two reducers out of four, and a part seen so rarely is taken for the whole it was seen in.
+HELD_OUT_COMPOSITIONS: Final = frozenset({"pos+min", "neg+max"})
+
+
 @cache
 def _behaviours(held_out: bool) -> tuple[Behaviour, ...]:
-    return tuple(
-        b for b in BEHAVIOURS if bool(b.composition and is_held_out(b.composition)) == held_out
-    )
+    return tuple(b for b in BEHAVIOURS if (b.composition in HELD_OUT_COMPOSITIONS) == held_out)
 
 
 def _constant(rng: Random, held_out: bool) -> str:
