@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
-from training.gate.probes import probes_of
 
 from agents.adapters.records import Manifest
 from graph.night.collect import known_of
@@ -22,6 +21,7 @@ from tools.sandbox import CommandPolicy
 from training.embedded.evaluation import CrewRun, RunTask, TaskOutcome
 from training.examples.knowledge import Knowledge
 from training.gate.gate import Plan, Subject, run_gate
+from training.gate.probes import probes_of
 from training.gate.records import EARLIER, FORGOTTEN, NEW, GateReport, Limits, Probe
 
 _OUTCOMES: TypeAdapter[tuple[TaskOutcome, ...]] = TypeAdapter(tuple[TaskOutcome, ...])
