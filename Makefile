@@ -37,8 +37,9 @@ check: $(STAMP)  ## black, ruff, mypy
 	@$(BIN)/mypy
 
 cov:
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --cov --cov-report=json:.coverage.json
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow" --cov --cov-report=json:.coverage.json
 	@$(BIN)/python tests/coverage_limits.py .coverage.json
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m slow
 
 attack: $(STAMP)  ## 10,000 attacks on protected code; takes a while
 	@$(BIN)/python -m tests.attacks.run

@@ -28,6 +28,8 @@ from agents.serving import LeasedModel, open_model
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
 from tools.process import run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 HELLO = (Message(role="user", content="hello"),)

@@ -12,6 +12,8 @@ from tests.attacks.run import WITHOUT, legal_refused, reaching, tallied
 from tests.attacks.victim import FILES
 from tests.attacks.walls import Lab
 
+pytestmark = pytest.mark.slow
+
 SLOWER = {
     "rename", "symlink", "hard link", "encoding", "side effect", "git", "contract file",
     "outlives its command",

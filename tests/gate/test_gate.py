@@ -23,6 +23,8 @@ from training.gate.loading import LoadJob, drift_items, load_apart, main, text_i
 from training.gate.records import GateReport, Limits, Loaded, Probe, Try
 from training.gate.shape import untrained
 
+pytestmark = pytest.mark.slow
+
 RANK = 2
 Make = Callable[..., Path]
 
@@ -58,7 +60,6 @@ def refusing(_: Path | None) -> RunTask:
     return run_task
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_babbling_candidate_is_measured_whole_and_told_what_it_lacks(
     random_checkpoint: Path,

@@ -10,6 +10,8 @@ import pytest
 from agents.weights import EMBEDDED_WEIGHTS
 from graph.embedded_cli import main
 
+pytestmark = pytest.mark.slow
+
 
 def test_wrong_input_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["eval", "--n", "0"]) == 2

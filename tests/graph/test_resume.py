@@ -20,6 +20,8 @@ from graph.runs import RunStore
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Script
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'graph-run';"
@@ -85,7 +87,6 @@ def change(result: dict[str, object]) -> list[str]:
     return [line for line in str(result["diff"]).splitlines() if not line.startswith("index ")]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("event", ["node.started", "node.ended"])
 def test_a_run_killed_at_every_node_delivers_what_an_undisturbed_one_does(
@@ -103,7 +104,6 @@ def test_a_run_killed_at_every_node_delivers_what_an_undisturbed_one_does(
     assert (project / "shop" / "cart.py").read_text() == demo.cart
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_says_how_to_go_on_and_does(
     project: Path, home: Path, demo: Demo, script: Script, number: signal.Signals

@@ -27,6 +27,8 @@ from training.lora.recipe import Budget, Recipe
 from training.lora.records import EVENT, Event, Failed, Job, Planned, Stepped, Validated
 from training.lora.trainer import TrainingEnded, default_out, train
 
+pytestmark = pytest.mark.slow
+
 WriteDataset = Callable[..., Path]
 Conversation = Callable[..., dict[str, Any]]
 LONGER = {"epochs": 20, "save_every": 2, "validate_every": 50}
@@ -66,7 +68,6 @@ def command_line(job: Job, folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_either_end_it_goes_on_to_the_same_adapter(
     letters: Path, random_checkpoint: Path, quick: Recipe, ample: Budget, tmp_path: Path
@@ -147,7 +148,6 @@ def test_a_training_without_a_folder_gets_one_named_by_what_decides_on_it(
     assert one != default_out(tmp_path, letters, random_checkpoint, other)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_taught_definition_is_known_to_the_served_model_without_being_told(
     state_home: Path, write_dataset: WriteDataset, conversation: Conversation, tmp_path: Path

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
+import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.mcp_server.test_serve import COMMAND, HELLO, served
+
+pytestmark = pytest.mark.slow
 
 CALLS = int(os.environ.get("STRESS_CALLS", "100"))
 LINES = int(os.environ.get("STRESS_LINES", "900"))

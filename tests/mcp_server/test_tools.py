@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
@@ -16,6 +17,8 @@ from tests.graph.conftest import Demo
 if TYPE_CHECKING:
     from tests.graph.conftest import Script
     from tests.mcp_server.conftest import Era
+
+pytestmark = pytest.mark.slow
 
 DEFAULT_TOOLS = 14
 DEFAULT_TOKENS = 3_500

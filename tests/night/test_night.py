@@ -41,6 +41,8 @@ from training.gate.records import Evidence, GateReport
 if TYPE_CHECKING:
     from tests.night.conftest import Clock
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COMMAND = (
     "import sys; sys.path.insert(0, {root!r}); from graph.nightly_cli import main; "
@@ -87,7 +89,6 @@ def stages(home: Path) -> list[list[str]]:
         return [[step.stage.value for step in journal.stage_history(one.id)] for one in RULES]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_night_that_was_killed_at_many_nodes_goes_on_to_one_consistent_end(
     home: Path, capsys: pytest.CaptureFixture[str]

@@ -16,6 +16,8 @@ from training.reactions.evaluate import figure
 from training.reactions.train import folds, learn, train
 from training.reactions.train import main as train_main
 
+pytestmark = pytest.mark.slow
+
 LABELS = {
     "teaching", "correction", "rejection", "approval", "frustration_only", "neutral_request",
 }  # fmt: skip

@@ -13,6 +13,8 @@ from mcp_local_llm import StoreUnavailable, UsageError
 from training.embedded.network import Network, NetworkConfig, export
 from training.embedded.trainer import Muon, TrainConfig, rate_share, train
 
+pytestmark = pytest.mark.slow
+
 SMALL = NetworkConfig(hidden=64, layers=2, heads=2, kv_heads=1, mlp=128)
 
 
