@@ -82,10 +82,11 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def _teach(options: argparse.Namespace) -> int:
-    text = said(options.text, _LONGEST)
+    texts = [said([text], _LONGEST) for text in _texts(options.text)]
     with here() as memory:
         items = [
             _as_asked(item, options)
+            for text in texts
             for item in understood(text, memory.project, "teach", kind=options.kind)
         ]
         if len(items) > 1 and any(
@@ -98,11 +99,26 @@ def _teach(options: argparse.Namespace) -> int:
         items = [checkable(item, options) for item in items]
         replaced = keep(memory, items)
         told_of = [_told(item, memory, replaced.get(item.id, {})) for item in items]
+    left_out = [] if options.kind == Kind.DECISION else _left_out(texts, items)
+    lines = [text for text, _ in told_of]
+    lines += [f"not a rule by itself: {one!r}; teach it alone if it is one" for one in left_out]
     return told(
-        options,
-        "\n".join(text for text, _ in told_of),
-        taught=[facts for _, facts in told_of],
+        options, "\n".join(lines), taught=[facts for _, facts in told_of], left_out=left_out
     )
+
+
+def _texts(words: Sequence[str]) -> Sequence[str]:
+    """Return what a command line teaches: each quoted text, else all words as one."""
+    apart = all(len(one.split()) > 1 for one in words) or words == ["-"]
+    return words if apart else [" ".join(words)]
+
+
+def _left_out(texts: Sequence[str], items: Sequence[Item]) -> list[str]:
+    """Return the sentences of ``texts`` that none of ``items`` was understood from."""
+    from agents.capture.rule import sentences
+
+    kept = "\n".join(str(item.data["words"]) for item in items)
+    return [one for text in texts for one in sentences(text) if one not in kept]
 
 
 def understood(

@@ -157,6 +157,7 @@ async def test_a_promotion_changes_over_without_disturbing_who_is_being_answered
     async with leased(settings, tmp_path) as old:
         learnt = await answers(old)
         asked = [Message(role="user", content=PROMPTS[0])]
+        undisturbed = await old.complete(asked, max_tokens=400)
         request = asyncio.create_task(
             old.complete(asked, max_tokens=400, on_token=lambda _: begun.set())
         )
@@ -165,8 +166,7 @@ async def test_a_promotion_changes_over_without_disturbing_who_is_being_answered
         async with leased(settings, tmp_path) as new:
             await answers(new, PROMPTS[:1])
             assert (old.adapter_id, new.adapter_id) == (one.id, two.id)
-            said = await request
-            assert (said.completion_tokens, said.text.startswith(learnt[0])) == (400, True)
+            assert (await request).text == undisturbed.text
             assert (old.restarts, new.restarts) == (0, 0)
             changed = await answers(new)
             assert await asyncio.to_thread(model_cli.main, ["status"]) == 0

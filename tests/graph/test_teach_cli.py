@@ -108,6 +108,18 @@ def test_several_rules_and_definitions_are_taught_at_once(call: Call) -> None:
     assert taught(call, "42 = harmony between rules and freedom")["kind"] == "definition"
 
 
+def test_each_quoted_text_is_taught_by_itself_and_what_is_no_rule_is_named(call: Call) -> None:
+    rules = ("Prefix functions that read files with read_.", "Commit messages start with [shop].")
+    apart = call("teach", *rules, "--json").result
+    assert ([one["text"] for one in apart["taught"]], apart["left_out"]) == (list(rules), [])
+    joined = call("teach", " ".join(rules), "--json").result
+    assert ([one["text"] for one in joined["taught"]], joined["left_out"]) == (
+        [rules[1]],
+        [rules[0]],
+    )
+    assert f"not a rule by itself: {rules[0]!r}" in call("teach", " ".join(rules)).out
+
+
 def test_what_goes_against_it_yields_and_both_tell(call: Call) -> None:
     old = taught(call, "Never retry a POST.")
     new = taught(call, "Always retry a POST.")
