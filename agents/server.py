@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from agents.blas import find_blas
 from agents.endpoint import ServerConfig, Serving, build_server_command, is_server_of
 from agents.hardware import Hardware, detect
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
@@ -32,8 +33,6 @@ _READY_PROBE_S: Final = 10.0  # then the log is looked at; loading may take seve
 _LOG_LIMIT_BYTES: Final = 5_000_000
 _LOG_TAIL_BYTES: Final = 4_000
 _PORT_TAKEN: Final = "Address already in use"
-_OPENBLAS_FOLDERS: Final = (Path("/usr/lib"), Path("/usr/lib64"))
-_OPENBLAS: Final = "*/openblas-pthread/libblas.so.3"
 # A working server uses far more than this share of a core; a deadlocked one far less.
 _BUSY_SHARE: Final = 0.05
 
@@ -234,16 +233,11 @@ def server_environment(config: Serving, hardware: Hardware, hub: Path) -> dict[s
     }
     if hardware.accelerator == "cpu":
         threads = str(config.threads or hardware.threads)
-        env |= {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        env |= {f"{name}_NUM_THREADS": threads for name in ("OMP", "OPENBLAS", "MKL")}
         env["MLX_DISABLE_COMPILE"] = "1"  # else a C++ compiler runs at the first request
-        if library := find_openblas():
-            env["LD_PRELOAD"] = str(library)  # the wheel's own BLAS is 40 times slower
+        if library := find_blas():
+            env["LD_PRELOAD"] = str(library)
     return env
-
-
-def find_openblas(folders: tuple[Path, ...] = _OPENBLAS_FOLDERS) -> Path | None:
-    """Return the system's OpenBLAS, where it is installed."""
-    return next((path for folder in folders for path in sorted(folder.glob(_OPENBLAS))), None)
 
 
 def end_orphans(owner: str) -> int:
