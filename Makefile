@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 SOURCES := mcp_local_llm.py graph agents tools memory training mcp_server prompts tests
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup demo test check cov attack conformance stress bench studio audit docs picture clean
+.PHONY: help setup demo test check cov attack conformance stress bench bench-night studio audit docs picture clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP)  ## make .venv with pinned packages
 
@@ -37,9 +37,8 @@ check: $(STAMP)  ## black, ruff, mypy
 	@$(BIN)/mypy
 
 cov:
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow" --cov --cov-report=json:.coverage.json
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=json:.coverage.json
 	@$(BIN)/python tests/coverage_limits.py .coverage.json
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m slow
 
 attack: $(STAMP)  ## 10,000 attacks on protected code; takes a while
 	@$(BIN)/python -m tests.attacks.run
@@ -47,11 +46,15 @@ attack: $(STAMP)  ## 10,000 attacks on protected code; takes a while
 conformance: $(STAMP)  ## MCP clients from elsewhere examine the server (needs npm)
 	@$(BIN)/python -m tests.conformance.run
 
-stress: $(STAMP)  ## 1,000 calls at once and 10,000 malformed lines for the MCP server
-	@STRESS_CALLS=1000 STRESS_LINES=10000 $(BIN)/python -m pytest -q tests/mcp_server/test_stress.py
+stress: $(STAMP)  ## 1,000 calls at once, 10,000 malformed lines, a run killed twice at every node
+	@STRESS_CALLS=1000 STRESS_LINES=10000 RESUME_STRIDE=1 \
+	  $(BIN)/python -m pytest -q tests/mcp_server/test_stress.py tests/graph/test_resume.py
 
 bench: $(STAMP)  ## speed figures, as ratios within one run
 	@$(BIN)/mcp-local-llm bench
+
+bench-night: $(STAMP)  ## five real nights with the embedded model; takes most of an hour
+	@$(BIN)/mcp-local-llm bench-night
 
 studio: $(STAMP)  ## LangGraph Studio on this machine
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false \

@@ -107,6 +107,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "schedule": ("graph.schedule_cli:main", "have the night come by itself"),
     "report": ("graph.report_cli:main", "say what the nights have brought"),
     "bench-train": ("graph.train_cli:bench_train", "say how long training takes here"),
+    "bench-night": ("graph.bench_night_cli:main", "say what nights teach the embedded model"),
     "follow": ("graph.follow_cli:main", "see what became of the code that runs delivered"),
     "run": ("graph.cli:main", "the same as graph-run"),
 }

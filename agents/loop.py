@@ -33,6 +33,8 @@ from tools.registry import dispatch
 from tools.wire import ParsedReply, ToolCall, parse_reply
 
 _Key = tuple[str, tuple[tuple[str, str], ...], str | None]
+UNDONE: Final = "undone: "
+"""How the result of a call begins whose change the role may not make."""
 Status = Literal["done", "turns", "repeats", "tokens", "deadline", "window"]
 # Tools whose answer may change once a file has changed: asking again is then no repetition.
 _LOOKING: Final = ("fs.read", "fs.list", "search.", "git.status", "git.diff", "cmd.run")
@@ -245,7 +247,7 @@ async def _guarded(calls: Sequence[ToolCall], seat: Seat) -> tuple[ToolResult, .
         return results
     for path in changed:
         await asyncio.to_thread(_put_back, jail, path, before.get(path))
-    text = "undone: " + "; ".join(refusals)
+    text = UNDONE + "; ".join(refusals)
     return tuple(ToolResult(call=r.call, ok=False, text=text) if r.changed else r for r in results)
 
 

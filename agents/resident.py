@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -146,19 +147,18 @@ class Resident:
     def _idle_s(self) -> float:
         return time.monotonic() - self._last_client
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # No coroutine: cancelling the task that asyncio would make of it is logged as a bug.
         session = _Session(self, reader, writer)
         refused = len(self._clients) >= MAX_CLIENTS
-        # A task of our own: cancelling the one that asyncio made for this call is logged as a bug.
         client = asyncio.create_task(session.refuse() if refused else session.run())
         self._clients.add(client)
-        try:
-            await asyncio.wait({client})
-        finally:
-            session.release()
-            self._clients.discard(client)
-            self._last_client = time.monotonic()
-            writer.close()
+        client.add_done_callback(partial(self._left, session))
+
+    def _left(self, session: _Session, client: asyncio.Task[None]) -> None:
+        self._clients.discard(client)
+        self._last_client = time.monotonic()
+        session.close()
         if not client.cancelled():
             client.result()
 
@@ -234,6 +234,11 @@ class _Session:
         """Send one line."""
         self._writer.write(encode(reply))
         await self._writer.drain()
+
+    def close(self) -> None:
+        """Give back what this connection holds, and hang up."""
+        self.release()
+        self._writer.close()
 
     def release(self) -> None:
         """Give back what this connection holds."""

@@ -7,6 +7,7 @@ answers in time, one is started in the background and the journal's own word sea
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -38,6 +39,7 @@ from memory.router import NOTHING_AT_HAND, RuntimeContext
 from memory.secrets import refuse_secrets
 from memory.sparse import words
 from memory.updates import recent_updates
+from tools.process import Spawned
 
 PATIENCE_S: Final = 0.5
 """How long a search waits for the resident process before words alone decide."""
@@ -129,6 +131,8 @@ class SharedMemory:
         self.journal = Journal(journal_path(memory_folder(home)))
         self._patience_s = patience_s
         self._weights = weights
+        self._starting = threading.Lock()
+        self._started: Spawned | None = None
 
     def __enter__(self) -> Self:
         """Return the open memory."""
@@ -246,12 +250,18 @@ class SharedMemory:
         """Return how the index is after doing ``what``; None when no resident process runs."""
         return await tend_index(self.home, what)
 
+    def _start(self) -> None:
+        """Start the resident process, unless one that was started here is on its way."""
+        with self._starting:
+            if self._started is None or self._started.poll() is not None:
+                self._started = start_resident(self.home)
+
     async def _asked(self, query: Query, vector: Dense | None) -> tuple[Reply | None, str]:
         request = Search(query=query, vector="" if vector is None else pack(vector))
         try:
             reply = await ask_resident(self.home, request, self._patience_s)
             if reply is None:
-                await asyncio.to_thread(start_resident, self.home)
+                await asyncio.to_thread(self._start)
                 return None, "the index is being opened: found by words alone"
         except (ModelUnavailable, StoreUnavailable) as error:
             if isinstance(error.__cause__, TimeoutError):

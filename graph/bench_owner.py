@@ -23,7 +23,7 @@ from memory.embedder import normalized
 from memory.records import Item, OwnerStatus, Where
 from memory.replay import content_hash
 from memory.retrieval import Query
-from tools.process import run, scrubbed_env
+from tools.process import Spawned, run, scrubbed_env
 
 POINTS: Final = 20_000
 _PROJECTS: Final = tuple(f"bench{number}" for number in range(10))
@@ -96,11 +96,13 @@ async def until_applied(home: Path, seq: int) -> OwnerStatus:
     Raises:
         StoreUnavailable: it failed, or did not get there in five minutes.
     """
+    started: Spawned | None = None
     deadline = time.monotonic() + _LIMIT_S
     while time.monotonic() < deadline:
         status = await tend_index(home)
         if status is None:
-            await asyncio.to_thread(start_resident, home)
+            if started is None or started.poll() is not None:  # else it is on its way
+                started = await asyncio.to_thread(start_resident, home)
         elif status.state == "failed":
             raise StoreUnavailable(f"the memory cannot be measured: {status.problem}")
         elif status.state == "ready" and status.applied >= seq and not status.pending:

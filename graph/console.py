@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mcp_local_llm import LocalLLMError
+from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
@@ -29,15 +29,25 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], action: Co
         options = parser.parse_args(argv)
     except SystemExit as stopped:  # argparse has said what is wrong
         return int(stopped.code or 0)
+    failure: LocalLLMError
     try:
         return action(options)
     except LocalLLMError as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        if options.json:
-            write_json({"error": str(error), "exit_code": error.exit_code})
-        return error.exit_code
+        failure = error
+    except BrokenPipeError:  # the reader has gone: nothing is left to say, or to say it to
+        sys.stderr.close()
+        return 1
+    except OSError as error:  # of a file or the network, where no part knew better
+        failure = StoreUnavailable(
+            f"the system refused ({error}); free disk space or mend the file's rights, then repeat "
+            "the command"
+        )
     except KeyboardInterrupt:
         return 130
+    sys.stderr.write(f"{parser.prog}: {failure}\n")
+    if options.json:
+        write_json({"error": str(failure), "exit_code": failure.exit_code})
+    return failure.exit_code
 
 
 @contextmanager
@@ -70,6 +80,21 @@ def told(options: argparse.Namespace, text: str, **facts: Any) -> int:
     else:
         sys.stdout.write(f"{text}\n")
     return 0
+
+
+def text_of(name: str) -> str:
+    """Return the text of the file ``name``, or of standard input for ``-``.
+
+    Raises:
+        UsageError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{name!r} cannot be read as UTF-8 ({error}); name another file"
+        ) from error
 
 
 def short(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from graph.console import run_command, short, told
 from graph.dataset_making import MAKERS, making_options
+from graph.dataset_sifting import SIFTERS, sifting_options
 from graph.train_options import chosen_model, model_options
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--json", action="store_true", help="one JSON object on stdout")
     making_options(commands)
+    sifting_options(commands)
     return parser
 
 
@@ -71,6 +73,7 @@ def _table(stats: DatasetStats) -> Iterator[str]:
     for name, part in stats.parts.items():
         spread = part.tokens_per_item
         yield f"{name}: {part.items} items in {part.groups} groups, {part.messages} messages"
+        yield f"  direct answers, without a call or a plan: {part.direct} ({part.share:.0%})"
         yield (
             f"  tokens: {part.tokens}, {part.learned_tokens} of them learned; an item has "
             f"{spread.smallest} to {spread.largest}, median {spread.median}, p95 {spread.p95}"
@@ -82,4 +85,4 @@ def _table(stats: DatasetStats) -> Iterator[str]:
         yield "  from: " + ", ".join(f"{short(name)} {n}" for name, n in part.sources.items())
 
 
-_ACTIONS: Final = {"validate": _validate, "stats": _stats, **MAKERS}
+_ACTIONS: Final = {"validate": _validate, "stats": _stats, **MAKERS, **SIFTERS}

@@ -31,6 +31,9 @@ def making_options(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command = commands.add_parser("build", help="write what a night would train now")
     command.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
+    command.add_argument(
+        "--format", choices=("chat", "instruction"), default="chat", help="of a line (chat)"
+    )
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -58,6 +61,7 @@ def _build(options: argparse.Namespace) -> int:
     from graph.settings import load_settings
     from training.dataset.scrub import reasons
     from training.dataset.write import write_dataset
+    from training.starter.card import as_instructions
 
     shop = NightShop(state_home(), load_settings(Path.cwd()))
     with shop.journal() as journal:
@@ -76,6 +80,8 @@ def _build(options: argparse.Namespace) -> int:
         seed=shop.settings.night.seed,
         provenance={"journal": found.journal, "items": list(chosen.items)},
     )
+    if options.format == "instruction":
+        as_instructions(options.folder)
     return _told(
         options, manifest, left_out=why, removed=reasons(one.why for one in removals.removed)
     )

@@ -15,9 +15,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from agents.home import private_folder
-from graph.runs import store_errors
 from memory.records import Record
-from memory.whole_file import write_whole
+from memory.whole_file import store_errors, write_whole
 from tools.hunks import Hunk
 
 _ARRIVED: Final = ".arrived"

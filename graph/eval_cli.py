@@ -19,7 +19,7 @@ from mcp_local_llm import StoreUnavailable, UsageError
 if TYPE_CHECKING:
     from agents.profiles import ModelConfig, PromptSet
     from training.gate.asking import OnAnswer
-    from training.gate.records import Answer, EvalReport, Probe
+    from training.gate.records import EvalReport, Judged, Probe
 
 _DESCRIPTION: Final = """\
 Ask the model the suites of the evaluation, and score its answers by executing their code and by
@@ -75,7 +75,7 @@ def _eval(options: argparse.Namespace) -> int:
     return told(options, table(report, other), **facts, share=report.share.model_dump())
 
 
-def _show(probe: Probe, answer: Answer) -> None:
+def _show(probe: Probe, answer: Judged) -> None:
     mark = "ok  " if answer.passed else "MISS"
     sys.stderr.write(f"{mark} {probe.id}{'' if answer.passed else ': ' + short(answer.why)}\n")
 
@@ -203,21 +203,18 @@ def chosen_probes(options: argparse.Namespace, prompts: PromptSet) -> tuple[Prob
 def _taught(prompts: PromptSet) -> tuple[Probe, ...]:
     """Return probes of everything that was taught and may be trained."""
     from agents.home import state_home
-    from graph.night.collect import KINDS, known_of
+    from graph.night.collect import known_of
     from memory.journal import Journal
     from memory.layout import journal_path, memory_folder
     from memory.records import Where
-    from training.examples.knowledge import eligible
+    from training.examples.knowledge import KINDS, eligible
     from training.gate.probes import probes_of
 
     path = journal_path(memory_folder(state_home()))
     if not path.is_file():
         return ()
-    journal = Journal(path)
-    try:
+    with Journal(path) as journal:
         known = known_of(journal, journal.live(Where(kinds=KINDS)))
-    finally:
-        journal.close()
     return probes_of(eligible(known)[0], prompts=prompts, seed=1, suite="taught")
 
 

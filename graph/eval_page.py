@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from graph.html import render_html
 from training.embedded.evaluation import Share
 from training.gate.records import Answer, EvalReport
 
@@ -52,11 +53,6 @@ class Row:
 
 def render_evaluation(report: EvalReport, other: EvalReport | None = None) -> str:
     """Return ``report``, compared with ``other`` where given, as a page; all text is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("graph"), autoescape=True, undefined=StrictUndefined
-    )
     before = other.by_category if other else {}
     answers = {answer.probe: answer for answer in other.answers} if other else {}
     bars = [Bar(name, part, before.get(name)) for name, part in report.by_category.items()]
@@ -64,6 +60,6 @@ def render_evaluation(report: EvalReport, other: EvalReport | None = None) -> st
         (suite, [Row(answer, answers.get(answer.probe)) for answer in suite.answers])
         for suite in report.suites
     ]
-    return environment.get_template("evaluation.html").render(
-        report=report, other=other, bars=bars, suites=suites, width=_WIDTH
+    return render_html(
+        "evaluation.html", report=report, other=other, bars=bars, suites=suites, width=_WIDTH
     )

@@ -10,9 +10,9 @@ from typing import Final
 from graph.console import here, run_command, told, write_json
 
 _DESCRIPTION: Final = """\
-Let Cursor note each prompt, answer and edited file in this machine's state folder, from where
-`mcp-local-llm ingest` takes them in. Other hooks stay as they are. The file names paths of this
-machine: don't commit it, or use --user.
+Let Cursor note each prompt, answer, edited file and command in this machine's state folder, from
+where `mcp-local-llm ingest` takes them in. Other hooks stay as they are. The file names paths of
+this machine: don't commit it, or use --user.
 """
 
 

@@ -17,7 +17,7 @@ from graph.console import here, run_command, short, told
 from graph.memory_cli import said, scope_of
 from graph.teach_cli import knowledge, replace_item, reworded
 from mcp_local_llm import StoreUnavailable, UsageError
-from memory.lifecycle import Stage
+from memory.lifecycle import LEARNT, Stage
 from memory.records import Item, Kind, Provenance, Status, Where
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from memory.entries import Stored
     from memory.lifecycle import Transition
 
-_LEFT_OUT: Final = {Kind.CODE, Kind.DOCUMENT, Kind.EPISODE, Kind.PRESERVATION}
-_KINDS: Final = tuple(kind for kind in Kind if kind not in _LEFT_OUT)
 _COLUMNS: Final = ("id", "what", "kind", "from", "status", "stage", "confidence", "next step")
 _NEXT: Final[Mapping[Stage, str]] = {
     Stage.CAPTURED: "recalled where it bears on a task",
@@ -52,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Show what was learnt here, newest first; accept, reject, edit or export it.",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    for name, values in (("kind", _KINDS), ("status", tuple(Status)), ("stage", tuple(Stage))):
+    for name, values in (("kind", LEARNT), ("status", tuple(Status)), ("stage", tuple(Stage))):
         parser.add_argument(
             f"--{name}",
             choices=[value.value for value in values],
@@ -125,7 +123,7 @@ def _show(options: argparse.Namespace, memory: SharedMemory) -> int:
 def _rows(options: argparse.Namespace, memory: SharedMemory) -> list[dict[str, Any]]:
     where = Where(
         project=memory.project,
-        kinds=(Kind(options.kind),) if options.kind else _KINDS,
+        kinds=(Kind(options.kind),) if options.kind else LEARNT,
         statuses=(Status(options.status),) if options.status else (),
     )
     found = [
@@ -228,7 +226,7 @@ def _edit(options: argparse.Namespace, memory: SharedMemory) -> int:
 
 
 def _export(options: argparse.Namespace, memory: SharedMemory) -> int:
-    where = Where(project=memory.project, kinds=_KINDS)
+    where = Where(project=memory.project, kinds=LEARNT)
     lines = [
         {
             "id": stored.id,

@@ -1,24 +1,20 @@
-"""How learning stands: what was captured, waits for training, was proven; and the last night.
-
-Nights and adapters are read from the state folder where there are any.
-"""
+"""How learning stands: what was captured, waits for training, was proven; and the last night."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
-from memory.lifecycle import Stage
-from memory.records import Kind, Record
+from agents.adapters.registry import Registry
+from graph.night.nights import NightStore
+from memory.lifecycle import LEARNT, Stage
+from memory.records import Record
 
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
 
-_LEFT_OUT: Final = {Kind.CODE, Kind.DOCUMENT, Kind.EPISODE, Kind.PRESERVATION}
-LEARNT: Final = tuple(kind for kind in Kind if kind not in _LEFT_OUT)
 _NIGHT_TELLS: Final = ("outcome", "why", "adapter", "started", "ended", "advice")
 
 
@@ -53,7 +49,7 @@ def learning_status(memory: SharedMemory) -> LearningStatus:
     """Return how learning stands for the project of ``memory``. Blocking.
 
     Raises:
-        StoreUnavailable: the journal cannot be read.
+        StoreUnavailable: the journal or the pointer to the adapter cannot be read.
     """
     from agents.capture.spool import is_waiting
 
@@ -83,26 +79,18 @@ def _next(counts: dict[Stage, int], waiting: bool) -> str:
 
 def _adapter(home: Path) -> str:
     """Return the adapter that was promoted last, as the pointer names it."""
-    slots = _read(home / "adapters" / "current.json").get("slots")
-    last = slots[-1] if isinstance(slots, list) and slots else {}
-    return str(last.get("adapter", "")) if isinstance(last, dict) else ""
+    slots = Registry(home).pointer().slots
+    return slots[-1].adapter if slots else ""
 
 
 def _last_night(home: Path) -> dict[str, JsonValue]:
     """Return what the newest night says of itself; one without a report has not ended."""
-    begun = sorted((home / "nights").glob("*/begun.json"), key=lambda path: path.stat().st_mtime)
-    if not begun:
+    store = NightStore(home)
+    night = next(iter(store.ids()), "")
+    if not night:
         return {}
-    folder = begun[-1].parent
-    told = _read(folder / "report.json")
-    facts = {name: told[name] for name in _NIGHT_TELLS if told.get(name)}
-    return {"night": folder.name, **(facts or {"outcome": "has not ended"})}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; nothing where there is none that can be read."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    last = store.last()
+    if last is None or last.night != night:
+        return {"night": night, "outcome": "has not ended"}
+    facts = last.model_dump(mode="json", include=set(_NIGHT_TELLS))
+    return {"night": night, **{name: facts[name] for name in _NIGHT_TELLS if facts[name]}}

@@ -32,7 +32,9 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="mcp-local-llm nightly", description=_DESCRIPTION)
     parser.add_argument("--now", action="store_true", help="do not wait for the moment")
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be trained and why not; do nothing"
+        "--dry-run",
+        action="store_true",
+        help="say what would be trained and why not; train nothing",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return run_command(parser, argv, _dispatched)
@@ -59,7 +61,7 @@ def _shop(options: argparse.Namespace) -> Iterator[NightShop]:
 
 
 def _night(options: argparse.Namespace, shop: NightShop) -> int:
-    from graph.night.nights import NightBusy
+    from graph.night.nights import PAGE, NightBusy
     from graph.night.policy import Decision
     from graph.night.runner import run_night
 
@@ -75,7 +77,7 @@ def _night(options: argparse.Namespace, shop: NightShop) -> int:
     if isinstance(done, Decision):
         told(options, f"no night: {done.line}", **done.model_dump())
         return _UNAVAILABLE if options.now and done.verdict == "refused" else 0
-    page = shop.store.folder(done.night) / "report.html"
+    page = shop.store.folder(done.night) / PAGE
     facts = done.model_dump(mode="json", exclude={"pairs"})
     return told(options, summary(done, str(page)), **facts, page=str(page))
 
@@ -101,7 +103,7 @@ def summary(report: NightReport, page: str) -> str:
 
 
 def _preview(options: argparse.Namespace, shop: NightShop) -> int:
-    """Say what would be trained; nothing is trained, and no item changes."""
+    """Say what would be trained; nothing is trained, but what hooks have noted is taken in."""
     from graph.night.examples import cleaned, make_examples
     from graph.night.runner import look
 

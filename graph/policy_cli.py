@@ -7,12 +7,11 @@ Exit codes: 0 done and kept, 1 a checked document breaks a rule of severity erro
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graph.console import run_command, short, told
+from graph.console import run_command, short, text_of, told
 from mcp_local_llm import UsageError
 from memory.policy import Severity, check_document
 
@@ -86,7 +85,7 @@ def _check(options: argparse.Namespace) -> int:
     lines, rows, errors = list[str](), list[dict[str, object]](), False
     for name in options.files:
         path = _path(name, store.root)
-        found = check_document(_text(name), path, book)
+        found = check_document(text_of(name), path, book)
         errors |= any(each.severity is Severity.ERROR for each in found)
         lines += [f"{path}:{one.line}: {one.severity} {one.rule}: {one.why}" for one in found]
         rows += [{"path": path, **each.model_dump(mode="json")} for each in found]
@@ -102,7 +101,8 @@ def _violations(options: argparse.Namespace) -> int:
         raise UsageError(f"--limit is {options.limit}; give a number from 1")
     found = _store().violations(options.limit)
     lines = [
-        f"{one.at}  {one.severity:<7} {one.rule:<8} {short(f'{one.where}: {one.why}')}"
+        f"{one.at}  {one.severity:<7} {one.rule:<8} "
+        f"{short(f'{one.by}: {one.where}: {one.why}')}"
         for one in found
     ]
     rows = [each.model_dump(mode="json") for each in found]
@@ -113,13 +113,3 @@ def _path(name: str, root: Path) -> str:
     """Return what rules call a document: its path from the project's root, else its name."""
     path = Path(name).resolve()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-
-def _text(name: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{name!r} cannot be read as UTF-8 ({error}); name another file"
-        ) from error

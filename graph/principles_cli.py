@@ -6,12 +6,9 @@ Exit codes: 0 every principle is kept, 1 one is broken, 2 wrong input.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from graph.console import run_command, told
-from mcp_local_llm import UsageError
+from graph.console import run_command, text_of, told
 from tools.principles import PRINCIPLES, check_principles
 
 
@@ -40,14 +37,7 @@ def add_principle_option(parser: argparse.ArgumentParser) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     name = options.file
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        code = data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{name!r} cannot be read as UTF-8 ({error}); name another file"
-        ) from error
-    report = check_principles(code, options.principle)
+    report = check_principles(text_of(name), options.principle)
     lines = [
         f"{name}:{each.line}: {each.principle}: {each.what}; {each.suggestion}"
         for each in report.violations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from graph.html import render_html
 from graph.runs import RunResult
 
 _WIDTH: Final = 640
@@ -52,13 +53,8 @@ def time_bars(result: RunResult) -> tuple[Bar, ...]:
 
 def render_report(result: RunResult) -> str:
     """Return the report of ``result`` as a self-contained HTML page; all text is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("graph"), autoescape=True, undefined=StrictUndefined
-    )
-    template = environment.get_template("run_report.html")
-    return template.render(
+    return render_html(
+        "run_report.html",
         result=result,
         bars=time_bars(result),
         width=_WIDTH,

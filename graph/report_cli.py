@@ -37,12 +37,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from agents.home import state_home
-    from graph.night.nights import NightStore
+    from graph.night.nights import PAGE, NightStore
     from graph.nightly_cli import summary
 
     store = NightStore(state_home())
     report = _wanted(store, options.night)
-    page = store.folder(report.night) / "report.html"
+    page = store.folder(report.night) / PAGE
     if options.path:
         return told(options, str(page))
     text = summary(report, str(page))

@@ -27,7 +27,7 @@ from graph.state import Review, Step, TestState
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.corrections import Correction
 from memory.records import Compliance, Record
-from memory.whole_file import write_whole
+from memory.whole_file import store_errors, write_whole
 
 Phase = Literal["running", "waiting", "interrupted", "delivered", "failed", "refused", "rejected"]
 _PATIENCE_S: Final = 0.4  # whoever asks how a run stands holds its lock for an instant
@@ -87,18 +87,6 @@ def new_run_id() -> str:
 def now() -> str:
     """Return the time, as records keep it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@contextmanager
-def store_errors(what: str, path: Path) -> Iterator[None]:
-    """Turn what the disk says into ``StoreUnavailable``: it cannot ``what`` the file ``path``."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailable(
-            f"cannot {what} {str(path)!r} ({error.strerror or error}); free some space there, or "
-            "point MCP_LOCAL_LLM_HOME to a folder you can write"
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)

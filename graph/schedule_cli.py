@@ -82,6 +82,7 @@ def _show(options: argparse.Namespace, kind: Kind, timer: Timer) -> int:
 
 def _of_files(options: argparse.Namespace, kind: Kind, timer: Timer) -> int:
     from graph.night.schedule import RELOAD, commands, files, shown, words_of
+    from memory.whole_file import store_errors
 
     install = options.action == "install"
     wanted = files(kind, timer, Path.home())
@@ -95,7 +96,8 @@ def _of_files(options: argparse.Namespace, kind: Kind, timer: Timer) -> int:
     else:
         left = _carried_out(steps) if there else ()
         for path in there:
-            path.unlink()
+            with store_errors("remove", path):
+                path.unlink()
         if there and kind == "systemd":
             _carried_out((RELOAD,))  # a unit without a file is no harm where it fails
         text = f"removed: {', '.join(map(str, there))}" if there else "nothing was installed"
@@ -171,15 +173,14 @@ def _session() -> dict[str, str]:
 
 def _log_folder(timer: Timer) -> None:
     from agents.home import private_folder
-    from graph.runs import store_errors
+    from memory.whole_file import store_errors
 
     with store_errors("make the folder", timer.log.parent):
         private_folder(timer.log.parent)
 
 
 def _write(wanted: dict[Path, str]) -> None:
-    from graph.runs import store_errors
-    from memory.whole_file import write_whole
+    from memory.whole_file import store_errors, write_whole
 
     for path, text in wanted.items():
         with store_errors("write", path):

@@ -16,8 +16,11 @@ from agents.crew import ROLES, seat
 from agents.levels import contracts_from, region_levels
 from agents.loop import Limits, RoleOutcome, Seat, run_turns
 from agents.role import Role
+from graph.refusals import Refusal, log_refusals, refusals
 from graph.state import RunState, Step, Story, Talk
 from graph.workshop import OpenModel, Workshop
+from memory.policy_store import PolicyStore
+from memory.project import project_id, project_root
 from memory.records import ReplyTags
 from tools.context import ToolContext
 from tools.gitfiles import Change
@@ -65,9 +68,10 @@ async def take_turn(
         _limits(shop, state, model),
         shop.watcher.token,
     )
-    await _undo_what_no_tool_did(tree, state, role, outcome)
+    put_back = await _undo_what_no_tool_did(tree, state, role, outcome)
     guard, since = await shop.guard(state), state["tree"].sha
     sha, undone = await tree.commit_within(guard, since, commit_message(state, role_name))
+    await _log(shop, state, role_name, refusals(role_name, outcome, put_back, undone))
     step = _step(state, role, outcome, model, attempt, started, shop.clock())
     shop.watcher.step_ended(step)
     story = state["story"]
@@ -83,6 +87,12 @@ async def take_turn(
         ),
     }
     return outcome, update
+
+
+async def _log(shop: Workshop, state: RunState, role: str, refused: Sequence[Refusal]) -> None:
+    workspace = Path(state["workspace"])
+    store = PolicyStore(shop.store.home, project_id(workspace), project_root(workspace))
+    await asyncio.to_thread(log_refusals, store, f"{role}, run {state['run_id']}", refused)
 
 
 def _undone_notes(role_name: str, undone: Sequence[Violation]) -> tuple[str, ...]:
@@ -165,19 +175,28 @@ def _limits(shop: Workshop, state: RunState, model: OpenModel) -> Limits:
 
 async def _undo_what_no_tool_did(
     tree: RunTree, state: RunState, role: Role, outcome: RoleOutcome
-) -> None:
-    """Restore files that a command changed although the role may not change them."""
+) -> dict[str, str]:
+    """Restore files that a command changed although the role may not change them.
+
+    Returns their paths from the workspace, with the reasons.
+    """
     repo = tree.tree
     undo: list[Change] = []
+    reasons: dict[str, str] = {}
     for change in await repo.changes(await repo.snapshot(), state["tree"].sha):
         path = in_workspace(tree, change)
         if path in outcome.changed:
             continue  # the tool loop has judged it
         before = await repo.blob(change.new.sha) if change.new else None
         after = await repo.blob(change.old.sha) if change.old else None
-        if path.startswith("..") or role.scope.verdict(state.get("plan"), path, before, after):
+        why = role.scope.verdict(state.get("plan"), path, before, after)
+        if path.startswith(".."):
+            why = f"{path}: it lies outside the workspace"
+        if why:
             undo.append(change)
+            reasons[path] = why
     await repo.put_on_disk(undo)
+    return reasons
 
 
 def in_workspace(tree: RunTree, change: Change) -> str:

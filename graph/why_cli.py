@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agents.capture.aftermath import Aftermath
 from graph.console import here, run_command, short, told
 from graph.insights_cli import next_step, stage_of
 from graph.memory_cli import one_item
@@ -57,7 +58,7 @@ def chain(memory: SharedMemory, start: str) -> tuple[list[str], dict[str, Any]]:
     lines = [*_origin(stored), *_held(stored, steps), *(_conflict(one) for one in conflicts)]
     lines += [_step(step) for step in steps]
     lines += [_row("recalled", f"in the run {run}") for run in runs]
-    lines += [_signal(one) for one in signals]
+    lines += [line for one in signals for line in _signal(one)]
     return lines, {
         **stored.model_dump(mode="json", exclude={"seq"}),
         "trainable": stored.item.trainable,
@@ -156,11 +157,13 @@ def _signals(
     return sorted(found, key=lambda signal: signal.at)
 
 
-def _signal(signal: Signal) -> str:
+def _signal(signal: Signal) -> list[str]:
     felt = "" if signal.feeling is None else f", felt {signal.feeling:+.2f}"
     when = f"{signal.at:%Y-%m-%d %H:%M}"
     about = short(f"{signal.source} {signal.target}")
-    return _row("signal", f"{when}  {reward(signal):+.2f} ({about}{felt})")
+    row = _row("signal", f"{when}  {reward(signal):+.2f} ({about}{felt})")
+    seen = Aftermath.model_validate(signal.evidence)
+    return [row, *(_row("", short(line)) for line in seen.told())]
 
 
 def _runs(home: Path, text: str) -> list[str]:

@@ -7,21 +7,26 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mcp.server.transport_security import TransportSecuritySettings
+
 from mcp_local_llm import StoreUnavailable, Unavailable, UsageError
+from mcp_server.code_routes import MAX_BODY, code_routes, failed, no_such_route
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from mcp_server.app import App
-    from mcp_server.door import Door
 
 HOST: Final = "127.0.0.1"
-_BODY: Final = 1_000_000  # bytes of one request
+_NAMES: Final = (HOST, "localhost", "[::1]")
 _TOKEN_BYTES: Final = 32
+_UNKNOWN: Final = (
+    "the bearer token is missing or wrong; send 'Authorization: Bearer …' with what is in the file "
+    "that the server named when it started"
+)
 
 
 class BearerOnly:
@@ -35,9 +40,9 @@ class BearerOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] == "http" and not self._may_pass(scope):
-            head = [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")]
-            await send({"type": "http.response.start", "status": 401, "headers": head})
-            await send({"type": "http.response.body", "body": b""})
+            answer = failed(401, "Refused", _UNKNOWN)
+            answer.headers["www-authenticate"] = "Bearer"
+            await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -47,17 +52,30 @@ class BearerOnly:
 
 
 def guarded(app: App, token: str) -> ASGIApp:
-    """Return ``app`` as an ASGI application for loopback that asks for ``token``."""
-    return BearerOnly(app.streamable_http_app(host=HOST, max_request_body_size=_BODY), token)
+    """Return ``app`` as an ASGI application for loopback that asks for ``token``.
+
+    Beside MCP it has the routes of ``code_routes``.
+    """
+    security = TransportSecuritySettings(
+        allowed_hosts=[f"{name}:*" for name in _NAMES],
+        allowed_origins=[f"http://{name}:*" for name in _NAMES],
+    )
+    served = app.streamable_http_app(
+        host=HOST, max_request_body_size=MAX_BODY, transport_security=security
+    )
+    served.router.routes += code_routes(app.door, security)
+    served.add_exception_handler(404, no_such_route)
+    served.add_exception_handler(405, no_such_route)
+    return BearerOnly(served, token)
 
 
-def on_loopback(door: Door, port: int, token_file: Path, toolsets: Sequence[str]) -> None:
-    """Serve ``toolsets`` of ``door`` until a signal ends it.
+def on_loopback(app: App, port: int, token_file: Path) -> None:
+    """Serve ``app`` until a signal ends it.
 
     The address and the token's place go to stderr.
 
     Raises:
-        UsageError: the port is no port, or there is no such toolset.
+        UsageError: the port is no port.
         Unavailable: the port is taken, or may not be opened.
         StoreUnavailable: the token file cannot be read or made.
     """
@@ -66,9 +84,6 @@ def on_loopback(door: Door, port: int, token_file: Path, toolsets: Sequence[str]
     token = token_of(token_file)
     import uvicorn
 
-    from mcp_server.toolsets import build
-
-    app = guarded(build(door, toolsets), token)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -80,7 +95,7 @@ def on_loopback(door: Door, port: int, token_file: Path, toolsets: Sequence[str]
             ) from error
         address = f"http://{HOST}:{listener.getsockname()[1]}/mcp"
         sys.stderr.write(f"serving {address}; the bearer token is in {str(token_file)!r}\n")
-        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        config = uvicorn.Config(guarded(app, token), log_level="warning", access_log=False)
         uvicorn.Server(config).run([listener])
 
 

@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,9 +35,14 @@ class Written(Record):
 
 
 class Note(Record):
-    """What ``init cursor`` wrote, by path: enough to undo it exactly."""
+    """What ``init cursor`` wrote, by path: enough to undo it exactly.
+
+    ``folders`` are those that it made for that, and ``hook`` says whether the git hook is its own.
+    """
 
     files: dict[str, Written] = Field(default_factory=dict)
+    folders: tuple[str, ...] = ()
+    hook: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--pre-commit", action="store_true", help="check contracts at each commit, too"
     )
-    parser.add_argument("--remove", action="store_true", help="undo what was entered")
+    parser.add_argument("--remove", action="store_true", help="undo all that was entered")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return run_command(parser, argv, _init)
@@ -106,13 +111,18 @@ def _init(options: argparse.Namespace) -> int:
     private_folder(note_file.parent)
     if options.remove:
         _carry_out(changes)
+        _remove_empty(root, note.folders)
         note_file.unlink(missing_ok=True)
+        hook = _pre_commit(options, root) if options.pre_commit or note.hook else ""
     else:
         _write_note(note_file, _noted(note, root, changes))
         _carry_out(changes)
         with SharedMemory(home, project_id(options.workspace)) as memory:
             refresh_session(memory)
-    return _done(options, root, changes)
+        hook = _pre_commit(options, root) if options.pre_commit else ""
+        if hook:
+            _write_note(note_file, _read_note(note_file).model_copy(update={"hook": True}))
+    return _done(options, root, changes, hook)
 
 
 def _names() -> tuple[str, str, str]:
@@ -163,13 +173,15 @@ def _noted(note: Note, root: Path, changes: Sequence[Change]) -> Note:
 
     Where the user has changed a file of ours since, what is there less our part counts.
     """
-    files = dict(note.files)
+    files, folders = dict(note.files), dict.fromkeys(note.folders)
     for each in changes:
-        name = each.path.relative_to(root).as_posix()
-        known = files.get(name)
+        path = each.path.relative_to(root)
+        known = files.get(path.as_posix())
         before = _undone(each.path, known).after if known else each.before
-        files[name] = Written(before=before, after=_hash(each.after or ""))
-    return Note(files=files)
+        files[path.as_posix()] = Written(before=before, after=_hash(each.after or ""))
+        made = (one for one in path.parents if not (root / one).exists())
+        folders |= dict.fromkeys(one.as_posix() for one in made)
+    return Note(files=files, folders=tuple(folders), hook=note.hook)
 
 
 def _allowed(options: argparse.Namespace, changes: Sequence[Change]) -> bool:
@@ -196,10 +208,16 @@ def _carry_out(changes: Sequence[Change]) -> None:
             write_whole(each.path.resolve(), each.after, mode=mode)
 
 
-def _done(options: argparse.Namespace, root: Path, changes: Sequence[Change]) -> int:
+def _remove_empty(root: Path, folders: Sequence[str]) -> None:
+    """Remove those of ``folders`` that hold nothing any more."""
+    for name in sorted(folders, key=len, reverse=True):
+        with suppress(OSError):  # something of the user's is in it, or it is gone
+            (root / name).rmdir()
+
+
+def _done(options: argparse.Namespace, root: Path, changes: Sequence[Change], hook: str) -> int:
     from mcp_server.cursor_files import deeplink
 
-    hook = _pre_commit(options, root)
     what = "removed from" if options.remove else "wrote"
     lines = [f"{what} {each.path}" for each in changes] or ["nothing to change"]
     lines += [f"{'removed' if options.remove else 'installed'} {hook}"] if hook else []
@@ -212,7 +230,7 @@ def _done(options: argparse.Namespace, root: Path, changes: Sequence[Change]) ->
 
 def _pre_commit(options: argparse.Namespace, root: Path) -> str:
     """Install or remove the check at each commit; return where it is, "" when nothing was done."""
-    if not options.pre_commit or options.everywhere:
+    if options.everywhere:
         return ""
     import asyncio
 

@@ -18,6 +18,8 @@ Principles = Annotated[
     list[str], Field(max_length=20, description=f"Of {', '.join(PRINCIPLES)}; none: all.")
 ]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_CHARS)]
+Query = Annotated[str, Field(min_length=1, max_length=4_000)]
+Context = Annotated[str, Field(max_length=3_000, description="What the code must fit.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,8 @@ class PolicyTools:
 
     async def principle_guided(
         self,
-        query: Annotated[str, Field(min_length=1, max_length=4_000)],
-        context: Annotated[
-            str, Field(max_length=3_000, description="What the code must fit.")
-        ] = "",
+        query: Query,
+        context: Context = "",
         principles: Principles = [],  # noqa: B006  # the schema's default; never changed
     ) -> Answer:
         """Let the local model write Python under principles; its code is checked, not run."""

@@ -68,18 +68,18 @@ def _serve(options: argparse.Namespace) -> int:
     from graph.logs import log_to_stderr
 
     log_to_stderr()
+    from mcp_server.toolsets import build
+
     try:
+        app = build(door, toolsets)
         if options.http is None:
             import anyio
 
-            from mcp_server.toolsets import build
-
-            anyio.run(_on_stdio, build(door, toolsets), door)
+            anyio.run(_on_stdio, app, door)
         else:
             from mcp_server.http import on_loopback
 
-            token_file = options.token_file or door.home / "http-token"
-            on_loopback(door, options.http, token_file, toolsets)
+            on_loopback(app, options.http, options.token_file or door.home / "http-token")
     finally:
         door.close()
     return 0

@@ -230,7 +230,11 @@ def _config(dimension: int) -> EdgeConfig:
     # Below its threshold the engine reads a project's words point by point: at 1000 points that
     # takes three times as long as its inverted index, and its own threshold is 5000.
     words = edge.EdgeSparseVectorParams(full_scan_threshold=100, modifier=edge.Modifier.Idf)
-    return edge.EdgeConfig(vectors={shape.DENSE: dense}, sparse_vectors={shape.WORDS: words})
+    # With one thread a search runs in the caller's own. To hand it over takes 0.2 ms, and on a busy
+    # machine several; and all points are in one segment, which one thread reads.
+    return edge.EdgeConfig(
+        vectors={shape.DENSE: dense}, sparse_vectors={shape.WORDS: words}, max_search_threads=1
+    )
 
 
 def _engine_point(point: Point) -> Any:
@@ -268,12 +272,19 @@ def _is_one_of(field: str, values: list[str]) -> Any:
 def _filter(where: Where) -> Filter | None:
     import qdrant_edge as edge
 
-    must = [_is_one_of(field, values) for field, values in shape.allowed(where).items()]
+    fields = shape.allowed(where)
+    # The last field, a project if one is asked for, as alternatives: "any of" takes the engine
+    # half as long again.
+    last, values = fields.popitem() if fields else ("", [])
+    should: list[Any] = [
+        edge.FieldCondition(key=last, match=edge.MatchValue(one)) for one in values
+    ]
+    must = [_is_one_of(field, some) for field, some in fields.items()]
     since, until = shape.period(where)
     if since is not None or until is not None:
         between = edge.RangeFloat(gte=since, lte=until)
         must.append(edge.FieldCondition(key=shape.AT, range=between))
-    return edge.Filter(must=must) if must else None
+    return edge.Filter(must=must, should=should) if must or should else None
 
 
 def _count(shard: EdgeShard) -> int:

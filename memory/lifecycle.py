@@ -15,8 +15,13 @@ from typing import Final
 
 from pydantic import Field, JsonValue
 
-from memory.records import Record
+from memory.records import Kind, Record
 from memory.replay import moment
+
+LEARNT: Final = tuple(
+    kind for kind in Kind if kind not in {Kind.CODE, Kind.DOCUMENT, Kind.EPISODE, Kind.PRESERVATION}
+)
+"""The kinds that are learnt, step by step; the others are looked up."""
 
 
 class Stage(StrEnum):

@@ -143,11 +143,10 @@ def by_words(connection: sqlite3.Connection, query: str, where: Where, limit: in
     compared = max(_COMPARED, _PER_HIT * limit)
     likely = _likeliest(connection, phrases)
     if len(likely) > compared:
-        some = _passing(connection, likely[: _PER_HIT * compared], condition, values)[:compared]
+        some = _passing(connection, likely, compared, condition, values)
         if len(some) > _PER_HIT // 2 * limit:  # else so few pass that all of them are compared
-            condition, values = "+word.rowid IN (SELECT value FROM json_each(?))", [
-                json.dumps(some)
-            ]
+            condition = "word.rowid >= ? AND +word.rowid IN (SELECT value FROM json_each(?))"
+            values = [min(some), json.dumps(some)]
     rows = connection.execute(
         "SELECT id, -bm25(word) AS score FROM word JOIN item ON n = word.rowid "  # noqa: S608
         f"WHERE word MATCH ? AND {condition} ORDER BY score DESC, id LIMIT ?",
@@ -176,16 +175,23 @@ def _likeliest(connection: sqlite3.Connection, phrases: Sequence[str]) -> NDArra
 def _passing(
     connection: sqlite3.Connection,
     rows: NDArray[np.int64],
+    enough: int,
     condition: str,
     values: Sequence[object],
 ) -> list[int]:
-    """Return those of ``rows`` that meet ``condition``, in their order."""
+    """Return the first ``enough`` of ``rows`` that meet ``condition``; few are looked at."""
     query = (
         "SELECT n FROM item NOT INDEXED WHERE "  # noqa: S608 - by row, not by project
         f"n IN (SELECT value FROM json_each(?)) AND {condition}"
     )
-    found = {n for (n,) in connection.execute(query, (json.dumps(rows.tolist()), *values))}
-    return [n for n in rows.tolist() if n in found]
+    passing: list[int] = []
+    for start in range(0, min(len(rows), _PER_HIT * enough), enough):
+        page = rows[start : start + enough].tolist()
+        found = {n for (n,) in connection.execute(query, (json.dumps(page), *values))}
+        passing += [n for n in page if n in found]
+        if len(passing) >= enough:
+            break
+    return passing[:enough]
 
 
 def vectors(

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
@@ -35,6 +35,7 @@ _FIELD: Final = re.compile(r"[-*] ([a-z]+): *(.*?) *$")
 _FRONT: Final = re.compile(r"\A---\n(.*?\n)---(?:\n|\Z)", re.DOTALL)
 _ENTRY: Final = re.compile(r"^([a-z]+): *(.*?) *$", re.MULTILINE)
 _MANY: Final = frozenset({"forbids", "requires", "files"})
+_Said = Annotated[str, Field(min_length=1)]  # nothing would be found everywhere, or nowhere
 
 
 class Severity(StrEnum):
@@ -52,10 +53,10 @@ class PolicyRule(Record):
     title: str = Field(min_length=1, max_length=200)
     severity: Severity
     enforced: str = ""
-    forbids: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
+    forbids: tuple[_Said, ...] = ()
+    requires: tuple[_Said, ...] = ()
     finds: Literal["", "secrets"] = ""
-    files: tuple[str, ...] = ()
+    files: tuple[_Said, ...] = ()
     text: str = ""
 
 
@@ -91,7 +92,7 @@ class Finding(Record):
 def is_policy(text: str) -> bool:
     """Say whether ``text`` means to be a policy file."""
     front = _FRONT.match(_plain(text))
-    return front is not None and "policy:" in front[1]
+    return front is not None and "policy" in dict(_ENTRY.findall(front[1]))
 
 
 def parse_policy(text: str) -> tuple[Policy | None, tuple[Finding, ...]]:

@@ -31,11 +31,12 @@ from memory.policy import (
 )
 from memory.records import Record
 from memory.secrets import redacted
-from memory.whole_file import write_whole
+from memory.whole_file import store_errors, write_whole
 
 FOLDER: Final = ".mcp-local-llm/policy"
 _DEFAULTS: Final = Path(prompts.__file__).parent / "policy"
 _MOST_FILES: Final = 100
+_FULL: Final = 1_000_000  # bytes of the log
 
 
 class Violation(Record):
@@ -144,7 +145,10 @@ class PolicyStore:
     # -- violations ----------------------------------------------------------------------------
 
     def log(self, findings: Sequence[Finding], where: str, by: str) -> tuple[Violation, ...]:
-        """Append ``findings`` to the log, without secrets; they are on the disk on return."""
+        """Append ``findings`` to the log, without secrets; they are on the disk on return.
+
+        Past a megabyte the older half of the log goes.
+        """
         at, book = datetime.now(UTC).isoformat(timespec="seconds"), self.current().hash
         entries = tuple(
             Violation(
@@ -159,10 +163,8 @@ class PolicyStore:
             )
             for each in findings
         )
-        # each line begins with one: the rest of what a dead process left cut off ends there
-        data = "".join(f"\n{entry.model_dump_json()}\n" for entry in entries).encode()
-        if data:
-            self._append(data)
+        if entries:
+            self._append(entries)
         return entries
 
     def report(self, rule: str, where: str, why: str, by: str) -> Violation:
@@ -201,10 +203,16 @@ class PolicyStore:
                 found.append(Violation.model_validate(json.loads(line)))
         return tuple(found)
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, entries: Sequence[Violation]) -> None:
+        # each line begins with one: the rest of what a dead process left cut off ends there
+        data = "".join(f"\n{entry.model_dump_json()}\n" for entry in entries).encode()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        path = self.folder / "violations.jsonl"
         with self._alone():
-            handle = os.open(self.folder / "violations.jsonl", flags, 0o600)
+            if path.exists() and path.stat().st_size > _FULL:
+                kept = path.read_bytes()[-_FULL // 2 :].decode(errors="replace")
+                write_whole(path, kept)
+            handle = os.open(path, flags, 0o600)
             try:
                 os.write(handle, data)
                 os.fsync(handle)
@@ -213,7 +221,7 @@ class PolicyStore:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        try:
+        with store_errors("write", self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -221,11 +229,6 @@ class PolicyStore:
                 yield
             finally:
                 os.close(handle)
-        except OSError as error:
-            raise StoreUnavailable(
-                f"{str(self.folder)!r} cannot be written ({error.strerror}); free some space "
-                "there and make it writable for you"
-            ) from error
 
 
 def _read(path: Path) -> str:

@@ -336,8 +336,8 @@ def _crowded(
             rows[at] = vector
             # Row by row: one product of matrices would start threads, which on a busy machine
             # costs more than all the rest of a search.
-            near = (rows[:at] @ vector >= NEAR) & (kinds[:at] == kinds[at])
-            yield int(near.sum()) >= _ALIKE
+            near = np.flatnonzero(rows[:at] @ vector >= NEAR)
+            yield near.size >= _ALIKE and int((kinds[near] == kinds[at]).sum()) >= _ALIKE
 
 
 def _said(item: Item) -> tuple[str, ...]:

@@ -157,7 +157,10 @@ def prepared(path: Path) -> sqlite3.Connection:
     Raises:
         StoreUnavailable: it is no journal of ours, or a newer version wrote it.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Never opened when it is there: closing any descriptor of it would let go of the locks that
+    # this process holds through SQLite, and another one could then remove the log under its hands.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = connect(path)
     try:
         check_version(connection, path)  # before anything is changed

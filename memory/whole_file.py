@@ -1,11 +1,15 @@
-"""Writing a small file in one piece."""
+"""Writing a small file in one piece, and telling what the disk says."""
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from mcp_local_llm import StoreUnavailable
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -27,3 +31,15 @@ def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def store_errors(what: str, path: Path) -> Iterator[None]:
+    """Turn what the disk says into ``StoreUnavailable``: it cannot ``what`` the file ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot {what} {str(path)!r} ({error.strerror or error}); free some space there, or "
+            "point MCP_LOCAL_LLM_HOME to a folder you can write"
+        ) from error

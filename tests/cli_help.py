@@ -1,13 +1,16 @@
 """Writes ``docs/cli.md`` from the commands' own help, or checks that it is up to date."""
 
+import contextlib
+import io
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import mcp_local_llm
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "cli.md"
-BIN = Path(sys.executable).parent
+PROGRAMS = {"graph-run": mcp_local_llm.graph_run, "mcp-local-llm": mcp_local_llm.main}
 COMMANDS = [
     ["graph-run"],
     *(["graph-run", name] for name in ("list", "show", "resume", "apply", "discard")),
@@ -21,9 +24,12 @@ COMMANDS = [
     *(["mcp-local-llm", name] for name in ("check", "approve")),
     *(["mcp-local-llm", name] for name in ("policy", "validate-principles", "principle-guided")),
     *(["mcp-local-llm", name] for name in ("detect", "follow")),
+    *(["mcp-local-llm", name] for name in ("init", "serve", "bench-door")),
     *(["mcp-local-llm", name] for name in ("import-chats", "hooks", "ingest")),
-    *(["mcp-local-llm", "dataset", name] for name in ("starter", "build", "validate", "stats")),
+    *(["mcp-local-llm", "dataset", name] for name in ("starter", "build", "filter", "merge")),
+    *(["mcp-local-llm", "dataset", name] for name in ("validate", "stats")),
     *(["mcp-local-llm", name] for name in ("train", "bench-train", "eval")),
+    ["mcp-local-llm", "bench-night"],
     *(["mcp-local-llm", name] for name in ("nightly", "schedule", "report")),
     ["mcp-local-llm", "adapters"],
     *(["mcp-local-llm", "adapters", name] for name in ("promote", "rollback", "prune")),
@@ -32,12 +38,17 @@ COMMANDS = [
 
 
 def help_of(command: list[str]) -> str:
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [str(BIN / command[0]), *command[1:], "--help"],
-        env=environment, capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    return done.stdout.strip()
+    said, before = io.StringIO(), (sys.argv, dict(os.environ))
+    sys.argv = [*command, "--help"]
+    os.environ |= {"COLUMNS": "100", "NO_COLOR": "1"}
+    try:
+        with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+            PROGRAMS[command[0]]()
+    finally:
+        sys.argv = before[0]
+        os.environ.clear()
+        os.environ |= before[1]
+    return said.getvalue().strip()
 
 
 def page() -> str:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -27,6 +28,20 @@ CHATML = (
 )
 SPECIAL = ("<|im_start|>", "<|im_end|>")
 HIDDEN, LAYERS, HEADS, KV_HEADS, MLP = 64, 2, 4, 2, 128
+
+hypothesis.settings.register_profile(  # a busy machine is no failure
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave slow tests unmeasured, and begin with their files: none is left for the end."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    for item in slow:
+        item.add_marker("no_cover")
+    first = {item.path for item in slow}
+    items.sort(key=lambda item: item.path not in first)
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from agents.adapters.records import FILES, MANIFEST
-from agents.adapters.registry import HISTORY, POINTER, Registry, store_errors
+from agents.adapters.registry import HISTORY, POINTER, Registry
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.whole_file import store_errors
 
 _TOP: Final = (POINTER, HISTORY)
 _WITHIN: Final = (*FILES, MANIFEST)
+_RESTORING: Final = ".restoring-"
 
 
 def backup(registry: Registry, target: Path) -> tuple[str, ...]:
@@ -68,7 +70,9 @@ def restore(registry: Registry, source: Path) -> tuple[str, ...]:
                 f"{str(registry.root)!r} holds adapters already and nothing is overwritten; move "
                 "that folder away, or point MCP_LOCAL_LLM_HOME elsewhere"
             )
-        fresh = Registry(Path(tempfile.mkdtemp(prefix=".restoring-", dir=registry.home)))
+        for left in registry.home.glob(f"{_RESTORING}*"):  # of one that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        fresh = Registry(Path(tempfile.mkdtemp(prefix=_RESTORING, dir=registry.home)))
         try:
             ids = _unpacked(source, fresh)
             fresh.root.replace(registry.root)  # nothing is in there: the system sees to that

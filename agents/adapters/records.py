@@ -65,12 +65,12 @@ class Pointer(Record):
     """A learning checkpoint: what is served, and the journal position and prompts it stands for.
 
     ``before`` is the serial of the one that a rollback restores, and ``slots`` end with the one
-    that was promoted last. The first one, 0, serves the base alone.
+    that was promoted last; ``retire`` took one out. The first one, 0, serves the base alone.
     """
 
     serial: int = 0
     at: datetime | None = None
-    action: Literal["", "promote", "rollback"] = ""
+    action: Literal["", "promote", "rollback", "retire"] = ""
     why: str = ""
     slots: tuple[Slot, ...] = ()
     journal: int = 0

@@ -1,8 +1,8 @@
 """The adapters of a state folder, and the one file that says which of them are served.
 
 ``adapters/ID/`` never changes once it is there · ``current.json`` is the pointer, replaced in one
-piece · ``history.jsonl`` holds the pointers before it. Whatever dies at whatever moment, a reader
-sees the state before a change or the one after it.
+piece · ``history.jsonl`` holds the pointers before it. Whichever process dies at whatever moment, a
+reader sees the state before a change or the one after it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from agents.adapters.records import (
 from agents.home import private_folder
 from agents.weights import last_parts_of_command_lines, read_header
 from mcp_local_llm import ModelUnavailable, StoreUnavailable, UsageError
-from memory.whole_file import write_whole
+from memory.whole_file import store_errors, write_whole
 
 POINTER: Final = "current.json"
 HISTORY: Final = "history.jsonl"
@@ -188,6 +188,23 @@ class Registry:
             )
             return self._point(now, fresh)
 
+    def retire(self, base: str, context: str = "", *, why: str, journal: int) -> Pointer:
+        """Serve nothing over ``base`` in just that ``context``; where nothing is, nothing changes.
+
+        What it was taught up to the ``journal`` position was all taken back.
+        """
+        with self.changing():
+            now = self.pointer()
+            left = tuple(s for s in now.slots if (s.base, s.context) != (base, context))
+            if left == now.slots:
+                return now
+            changes = {"serial": now.serial + 1, "at": self.clock(), "action": "retire"}
+            fresh = now.model_copy(
+                update={**changes, "why": why, "slots": left, "journal": journal}
+                | {"before": now.serial}
+            )
+            return self._point(now, fresh)
+
     def rollback(self, *, why: str, at: int | None = None) -> Pointer:
         """Serve what was served before the last promotion that was not rolled back yet.
 
@@ -315,18 +332,6 @@ class Registry:
                 file.write(line + b"\n")
         write_whole(self.root / POINTER, fresh.model_dump_json())
         return fresh
-
-
-@contextlib.contextmanager
-def store_errors(what: str, path: Path) -> Iterator[None]:
-    """Turn what the disk says into ``StoreUnavailable``: it cannot ``what`` ``path``."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailable(
-            f"cannot {what} {str(path)!r} ({error.strerror or error}); nothing was changed: free "
-            "some space there, or point MCP_LOCAL_LLM_HOME to a folder you can write"
-        ) from error
 
 
 def _check_adapter(folder: Path) -> None:

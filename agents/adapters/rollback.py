@@ -9,7 +9,7 @@ from typing import Final
 
 from agents.adapters.records import Pointer
 from agents.adapters.registry import Registry
-from mcp_local_llm import StoreUnavailable
+from mcp_local_llm import StoreUnavailable, UsageError
 from memory.journal import Journal
 from memory.lifecycle import Stage, Transition
 from memory.records import Record
@@ -89,7 +89,7 @@ def _affected(registry: Registry, journal: Journal, gone: frozenset[str]) -> lis
     try:
         for adapter in gone:
             items.update(registry.get(adapter).items)
-    except StoreUnavailable:
+    except (StoreUnavailable, UsageError):  # damaged, or not there any more
         items.update(stored.id for stored in journal.live())
     return list(journal.stages(sorted(items)).values())
 

@@ -18,9 +18,16 @@ import time
 
 LONGEST_EVENT = 32_000_000  # bytes read
 LONGEST_TEXT = 16_000  # characters kept, half of them from either end
+LONGEST_COMMAND = 1_000
 FULL = 64_000_000  # bytes of the spool
 PATIENCE_S = 2  # then the system ends this process
-TEXTS = {"beforeSubmitPrompt": "prompt", "afterAgentResponse": "text", "afterFileEdit": "file_path"}
+TEXTS = {
+    "beforeSubmitPrompt": "prompt",
+    "afterAgentResponse": "text",
+    "afterFileEdit": "file_path",
+    "afterTabFileEdit": "file_path",
+    "afterShellExecution": "output",
+}
 NAMES = ("hook_event_name", "conversation_id", "generation_id")
 START = "sessionStart"
 EVENTS = (*TEXTS, START)
@@ -92,16 +99,27 @@ def noted(event: object) -> bytes:
     """Return what is kept of the event, in a line; nothing when it is of no use."""
     if not isinstance(event, dict):
         return b""
-    text = event.get(TEXTS.get(str(event.get("hook_event_name")), ""))
-    if not isinstance(text, str) or not text:
+    name = str(event.get("hook_event_name"))
+    text = event.get(TEXTS.get(name, ""))
+    command = event.get("command") if name == "afterShellExecution" else None
+    if not isinstance(text, str) or not (text or command):
         return b""
-    text = ends(without_secrets(ends(text, 4 * LONGEST_TEXT)), LONGEST_TEXT)
     roots = event.get("workspace_roots")
     kept: dict[str, object] = {name: str(event.get(name) or "")[:200] for name in NAMES}
     kept["root"] = str(roots[0])[:4_000] if isinstance(roots, list) and roots else ""
-    kept["text"] = text
+    kept["text"] = clean(text, LONGEST_TEXT)
+    if isinstance(command, str):
+        kept["command"] = clean(command, LONGEST_COMMAND)
     kept["at"] = time.time()
     return b"\n" + json.dumps(kept).encode() + b"\n"  # the first ends what another left cut off
+
+
+def clean(text: str, longest: int) -> str:
+    """Return up to ``longest`` characters of ``text`` without secrets.
+
+    More is looked at than is kept, so that no secret loses what tells it.
+    """
+    return ends(without_secrets(ends(text, 4 * LONGEST_TEXT)), longest)
 
 
 def ends(text: str, longest: int) -> str:

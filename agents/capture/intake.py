@@ -255,6 +255,7 @@ class _Taking:
                 "label": self._detection.label,
                 "confidence": self._detection.confidence,
                 "where": self._turn.where,
+                **self._turn.aftermath.evidence,
             },
         )
 

@@ -12,19 +12,27 @@ import fcntl
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Final
 
 from pydantic import Field
 
+from agents.capture.aftermath import Aftermath, Ran
 from agents.capture.turn import Turn, ends, event_key, said_at, speakable
 from mcp_local_llm import StoreUnavailable
 from memory.records import Record
 from memory.secrets import redacted
 
 _CONVERSATIONS: Final = 50  # whose last answer is kept for the next time
+_RAN: Final = 10  # commands of an answer that are looked at, the newest
+_TAIL: Final = 2_000  # characters of their output that are kept for the next time
+_PROMPT, _ANSWER, _EDIT, _TAB, _SHELL = (
+    "beforeSubmitPrompt", "afterAgentResponse", "afterFileEdit", "afterTabFileEdit",
+    "afterShellExecution",
+)  # fmt: skip
 
 
 class Event(Record, extra="ignore"):
@@ -35,6 +43,7 @@ class Event(Record, extra="ignore"):
     generation_id: str = ""
     root: str = ""
     text: str = Field(max_length=64_000)
+    command: str = Field(default="", max_length=4_000)
     at: float = 0
 
 
@@ -128,22 +137,54 @@ def _event(noted: object) -> Event:
     return Event.model_validate(noted)
 
 
+@dataclass(slots=True)
+class _Answer:
+    """What one generation said and did; files and commands with their place in the spool."""
+
+    said: dict[str, None] = field(default_factory=dict)  # what was noted twice is one
+    edited: dict[str, int] = field(default_factory=dict)
+    ran: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def note(self, number: int, event: Event) -> None:
+        """Take in the event that stands at ``number``."""
+        if event.hook_event_name == _ANSWER:
+            self.said[event.text] = None
+        elif event.hook_event_name == _EDIT:
+            self.edited.setdefault(event.text, number)
+        elif event.hook_event_name == _SHELL:
+            self.ran.pop(event.command, None)
+            self.ran[event.command] = (number, event.text)
+
+    def aftermath(self, root: str, tabs: Mapping[str, list[int]], until: int) -> Aftermath:
+        """Return what became of it before the prompt at ``until``; ``tabs`` are Tab's edits."""
+        if not self.edited:
+            return Aftermath()
+        again = [
+            _below(root, path)
+            for path, first in self.edited.items()
+            if any(first < number < until for number in tabs.get(path, ()))
+        ]
+        first = min(self.edited.values())
+        ran = [(command, said) for command, (at, said) in self.ran.items() if at > first]
+        return Aftermath(
+            edited_since=tuple(dict.fromkeys(path for path in again if path)),
+            ran=tuple(Ran.of(redacted(command), redacted(said)) for command, said in ran[-_RAN:]),
+        )
+
+
 def _turns(events: Sequence[Event]) -> Iterator[Turn]:
     """Yield prompts, each with the answer of the generation before it in its conversation."""
-    answers: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    edited: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    prompts: list[Event] = []
-    for event in events:
-        place = (event.conversation_id, event.generation_id)
-        if event.hook_event_name == "afterAgentResponse":
-            answers[place][event.text] = None  # noted twice, it is one
-        elif event.hook_event_name == "afterFileEdit":
-            edited[place].add(_below(event.root, event.text))
-        elif event.hook_event_name == "beforeSubmitPrompt":
-            prompts.append(event)
+    answers: defaultdict[tuple[str, str], _Answer] = defaultdict(_Answer)
+    tabs: defaultdict[str, list[int]] = defaultdict(list)
+    for number, event in enumerate(events):
+        answers[event.conversation_id, event.generation_id].note(number, event)
+        if event.hook_event_name == _TAB:  # which belongs to no conversation
+            tabs[event.text].append(number)
     last: dict[str, str] = {}
     known: set[str] = set()
-    for event in prompts:
+    for number, event in enumerate(events):
+        if event.hook_event_name != _PROMPT:
+            continue
         if not event.text:  # it was taken in before
             last[event.conversation_id] = event.generation_id
             continue
@@ -151,18 +192,19 @@ def _turns(events: Sequence[Event]) -> Iterator[Turn]:
         if key in known:
             continue
         known.add(key)
-        before = (event.conversation_id, last.get(event.conversation_id, ""))
+        before = answers[event.conversation_id, last.get(event.conversation_id, "")]
         last[event.conversation_id] = event.generation_id
-        files = edited.get(before, set())
+        files = {_below(event.root, path) for path in before.edited}
         yield Turn(
             text=event.text,
-            previous=ends("\n".join(answers.get(before, ()))),
+            previous=ends("\n".join(before.said)),
             at=_time(event.at),
             origin="hook",
             where=f"cursor:{event.conversation_id}",
             folder=event.root,
             file=next(iter(files)) if len(files) == 1 else "",
             key=key,
+            aftermath=before.aftermath(event.root, tabs, number),
         )
 
 
@@ -188,14 +230,13 @@ def _carry(home: Path, events: Sequence[Event]) -> None:
     """Keep the last generation of each conversation: the next prompt is about it."""
     last: dict[str, str] = {}
     for event in events:
-        if event.hook_event_name == "beforeSubmitPrompt":
+        if event.hook_event_name == _PROMPT:
             last.pop(event.conversation_id, None)
             last[event.conversation_id] = event.generation_id
     kept = dict(list(last.items())[-_CONVERSATIONS:])
     lines = dict.fromkeys(
-        json.dumps({**event.model_dump(), "text": _harmless(event)})
-        for event in events
-        if kept.get(event.conversation_id) == event.generation_id
+        json.dumps({**event.model_dump(), **_harmless(event)})
+        for event in _of_generations(kept, events)
     )
     fresh = _carried(home).with_name(f".carried.{os.getpid()}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -204,6 +245,32 @@ def _carry(home: Path, events: Sequence[Event]) -> None:
     fresh.replace(_carried(home))
 
 
-def _harmless(event: Event) -> str:
-    """Return what later events need of the text: of a prompt nothing but that there was one."""
-    return "" if event.hook_event_name == "beforeSubmitPrompt" else redacted(event.text)
+def _of_generations(kept: Mapping[str, str], events: Sequence[Event]) -> list[Event]:
+    """Return what belongs to the generations ``kept``, by conversation.
+
+    Of what they ran that is the newest; of Tab's edits, the newest in each file that they edited.
+    """
+    own = [one for one in events if kept.get(one.conversation_id) == one.generation_id]
+    edited = {one.text for one in own if one.hook_event_name == _EDIT}
+    ran: Counter[str] = Counter()
+    found: list[Event] = []
+    for one in reversed(events):
+        is_kept = kept.get(one.conversation_id) == one.generation_id
+        if one.hook_event_name == _TAB:
+            is_kept = one.text in edited
+            edited.discard(one.text)
+        elif one.hook_event_name == _SHELL:
+            ran[one.conversation_id] += is_kept
+            is_kept = is_kept and ran[one.conversation_id] <= _RAN
+        if is_kept:
+            found.append(one)
+    return found[::-1]
+
+
+def _harmless(event: Event) -> dict[str, str]:
+    """Return what later events need of the texts: of a prompt nothing but that there was one."""
+    if event.hook_event_name == _PROMPT:
+        return {"text": ""}
+    if event.hook_event_name == _SHELL:
+        return {"text": redacted(event.text)[-_TAIL:], "command": redacted(event.command)}
+    return {"text": redacted(event.text)}

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime
 
+from agents.capture.aftermath import Aftermath
 from memory.records import Record
 
 _SEEN: Final = 4_000  # characters kept of an answer, from either end
@@ -20,7 +21,8 @@ class Turn(Record):
 
     ``key`` names the event: the same event has the same one however often it is told. ``folder``
     is where it was typed and ``file`` the only file that the answer changed, both empty when that
-    is not known; ``where`` says where it was found.
+    is not known; ``where`` says where it was found. ``aftermath`` is what became of the answer
+    before this was typed.
     """
 
     text: str
@@ -31,6 +33,7 @@ class Turn(Record):
     folder: str = ""
     file: str = ""
     key: str
+    aftermath: Aftermath = Aftermath()
 
 
 def event_key(*parts: str) -> str:

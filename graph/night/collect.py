@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
 from agents.adapters.registry import Registry
 from agents.adapters.rollback import roll_back, worse_since
@@ -14,23 +13,12 @@ from agents.capture.conflicts import resolve
 from agents.capture.definitions import definition
 from agents.capture.intake import OPPOSABLE
 from agents.capture.meaning import meaning_of
+from graph.night.contexts import holds_in, project_of
 from graph.night.records import Collected, LeftOut, Replaced, Resolved
 from memory.entries import Stored
 from memory.journal import Journal
-from memory.records import Item, Kind, Where
-from training.examples.knowledge import Knowledge, eligible
-
-KINDS: Final = (
-    Kind.FACT,
-    Kind.CONCEPT,
-    Kind.PATTERN,
-    Kind.DEFINITION,
-    Kind.PREFERENCE,
-    Kind.CORRECTION,
-    Kind.DECISION,
-    Kind.GENERATION,
-)
-"""What may ever be trained; the rest of the memory is recalled alone."""
+from memory.records import Item, Where
+from training.examples.knowledge import KINDS, Knowledge, eligible
 
 
 def known_of(journal: Journal, stored: Iterable[Stored]) -> list[Knowledge]:
@@ -114,14 +102,18 @@ def contradictions(found: Sequence[Stored]) -> Iterator[Contradiction]:
             by_word[word].append(new.id)
 
 
-def resolved(journal: Journal, ids: Sequence[str], now: datetime, patience: timedelta) -> Resolved:
-    """Return what of ``ids`` may be trained together; nothing is changed.
+def resolved(
+    journal: Journal, ids: Sequence[str], now: datetime, patience: timedelta, context: str = ""
+) -> Resolved:
+    """Return what of ``ids`` may be trained together for ``context``; nothing is changed.
 
     A rule younger than ``patience`` that contradicts another waits: the user may not have made up
     their mind. Rules of two projects that contradict each other are left to retrieval, which knows
-    where it is asked.
+    where it is asked, and to the adapters of those projects, where a project's own rule holds.
     """
-    found = [one for one in journal.get(ids).values() if one.state == "live"]
+    live = [one for one in journal.get(ids).values() if one.state == "live"]
+    found = [one for one in live if not context or holds_in(one.item, context)]
+    project = project_of(context)
     out: dict[str, str] = {}
     replaced: dict[str, Replaced] = {}
     for one in contradictions(found):
@@ -130,8 +122,11 @@ def resolved(journal: Journal, ids: Sequence[str], now: datetime, patience: time
             replaced[loser] = Replaced(id=loser, by=winner, why=one.why)
             continue
         for side in (one.winner, one.loser):
-            if side.item.project:
-                out[side.id] = f"holds in one project alone: elsewhere {one.why}"
+            if side.item.project != project:
+                where = (
+                    "in one project alone: elsewhere" if side.item.project else "elsewhere: here"
+                )
+                out[side.id] = f"holds {where} {one.why}"
     winners = {one.by for one in replaced.values()}
     for young in _young(journal, found, winners, now - patience):
         out.setdefault(young, f"contradicts what was said before, less than {_hours(patience)} ago")

@@ -13,7 +13,8 @@ class NightConfig(BaseModel):
     A training is due at ``hour`` (of the local clock), after ``idle_minutes`` without work, with
     ``examples`` new ones, or ``hours`` after the last. With ``busy`` or more new insights it may
     come every night; with fewer it waits longer, up to ``longest_days``. ``floor`` is the least
-    number of eligible items. ``conflict_hours`` is how old a rule must be that contradicted
+    number of eligible items; ``context_examples`` is how many examples about one project or kind of
+    file an adapter of its own takes. ``conflict_hours`` is how old a rule must be that contradicted
     another. ``recipe`` is a YAML file that sets fields of the training's recipe. A night that was
     broken off ``attempts`` times is given up, and ``keep`` adapters are kept.
 
@@ -30,6 +31,7 @@ class NightConfig(BaseModel):
     busy: int = Field(default=10, ge=1)
     longest_days: float = Field(default=7.0, ge=1)
     floor: int = Field(default=3, ge=1)
+    context_examples: int = Field(default=100, ge=1)
     conflict_hours: float = Field(default=48.0, ge=0)
     on_battery: bool = False
     free_disk_gb: float = Field(default=2.0, ge=0)

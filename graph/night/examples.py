@@ -9,7 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from graph.night.collect import known_of
+from graph.night.kept_runs import transcripts
 from graph.night.nights import DATASET
 from graph.night.records import Chosen, Removals, Removed
 from graph.night.shop import NightShop
@@ -20,7 +23,7 @@ from training.dataset.mix import MAX_ITEMS, mix
 from training.dataset.reader import MANIFEST, Item
 from training.dataset.scrub import fit, scrub
 from training.dataset.write import Manifest, part_of, write_dataset
-from training.examples.build import build_examples
+from training.examples.build import build_examples, from_transcripts
 from training.examples.checked import keep_checked
 from training.examples.knowledge import Knowledge
 from training.examples.replay import general, protocol
@@ -32,9 +35,16 @@ _LEAST, _PROTOCOL = 80, 20  # replay items that are made; the mix takes what it 
 
 
 def make_examples(shop: NightShop, journal: Journal, chosen: Chosen) -> list[Item]:
-    """Return the examples of all that is chosen and was not withdrawn since."""
-    known, night = _known(journal, chosen), shop.settings.night
-    return build_examples(known, prompts=shop.profile.prompts, seed=night.seed)
+    """Return the examples of all that is chosen and was not withdrawn since.
+
+    A run that the user kept is told as it was, where it is there still, instead of asked about.
+    """
+    known, prompts = _known(journal, chosen), shop.profile.prompts
+    weights = _weights(shop, journal, known)
+    runs = from_transcripts(asyncio.run(transcripts(shop, journal, known, weights)))
+    made = build_examples(known, prompts=prompts, seed=shop.settings.night.seed, weights=weights)
+    told = {id for run in runs for id in run.of}
+    return [*(item for item in made if not told.issuperset(item.of)), *runs]
 
 
 def cleaned(
@@ -57,6 +67,22 @@ def cleaned(
 def _known(journal: Journal, chosen: Chosen) -> list[Knowledge]:
     stored = [one for one in journal.get(chosen.items).values() if one.state == "live"]
     return known_of(journal, stored)
+
+
+def too_few(shop: NightShop, clean: Sequence[Item], chosen: Chosen) -> str:
+    """Say why ``clean`` are too few examples to train an adapter on, or return ""."""
+    if chosen.items and not clean:
+        return "no example was left: they hold secrets, are too long or break their own rule"
+    own, least = set(chosen.own), shop.settings.night.context_examples
+    count = sum(not own.isdisjoint(one.of) for one in clean if part_of(one) == "train")
+    if own and count < least:
+        return f"{count} examples are about this context alone, and its adapter needs {least}"
+    return ""
+
+
+def _weights(shop: NightShop, journal: Journal, known: Sequence[Knowledge]) -> dict[str, float]:
+    weights = shop.settings.learning.weights
+    return journal.replay_weights({one.id: one.item for one in known}, weights)
 
 
 def mixed(shop: NightShop, items: Sequence[Item], chosen: Chosen) -> list[Item]:
@@ -96,7 +122,15 @@ def write(shop: NightShop, night: str, items: Sequence[Item], chosen: Chosen) ->
 def manifest(shop: NightShop, night: str) -> Manifest | None:
     """Return the manifest of a night's dataset, if it was written."""
     path = shop.store.folder(night) / DATASET / MANIFEST
-    return Manifest.model_validate_json(path.read_bytes()) if path.exists() else None
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise StoreUnavailable(
+            f"{str(path)!r} cannot be read; remove its folder, and the next `mcp-local-llm "
+            "nightly` makes the dataset again"
+        ) from error
 
 
 def keep(shop: NightShop, night: str, name: str, items: Iterable[Item]) -> None:

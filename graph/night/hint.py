@@ -21,7 +21,8 @@ def hint(home: Path, settings: Settings, now: datetime) -> str:
     path = journal_path(memory_folder(home))
     if not path.exists():
         return ""
-    last = NightStore(home).last()
+    tried = (one for one in NightStore(home).reports() if one.outcome != "nothing")
+    last = next((one for one in tried if not one.context), None)
     before = set(last.items if last else ())
     with Journal(path) as journal:
         items = collect(journal).eligible

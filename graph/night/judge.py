@@ -13,18 +13,19 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from agents.adapters.records import Manifest
 from graph.night.collect import known_of
-from graph.night.nights import SCALED, TRAINING
+from graph.night.nights import MEASURED, SCALED, TRAINING
 from graph.night.records import Chosen
 from graph.night.shop import NightShop
 from memory.journal import Journal
 from tools.sandbox import CommandPolicy
-from training.embedded.evaluation import CrewRun, RunTask, TaskOutcome
+from training.embedded.evaluation import CrewRun, RunTask
 from training.examples.knowledge import Knowledge
-from training.gate.gate import Plan, Subject, run_gate
+from training.gate.gate import Plan, run_gate
+from training.gate.kept import Kept
 from training.gate.probes import probes_of
 from training.gate.records import EARLIER, FORGOTTEN, NEW, GateReport, Limits, Probe
+from training.gate.side import Subject
 
-_OUTCOMES: TypeAdapter[tuple[TaskOutcome, ...]] = TypeAdapter(tuple[TaskOutcome, ...])
 _RATES: TypeAdapter[dict[str, float]] = TypeAdapter(dict[str, float])
 
 
@@ -41,22 +42,21 @@ def evaluate(shop: NightShop, night: str, chosen: Chosen) -> GateReport:
 
 def for_manifest(report: GateReport) -> dict[str, JsonValue]:
     """Return what an adapter keeps of its gate: no words of the user."""
-    kept = report.model_dump(mode="json", include={"format", "passed", "factor", "checks", "rates"})
-    roles = report.evidence.roles
-    tasks = _OUTCOMES.dump_python(roles.candidate, mode="json") if roles else []
-    return {**kept, "tasks": tasks}
+    return report.model_dump(mode="json", include={"format", "passed", "factor", "checks", "rates"})
 
 
 def _judged(shop: NightShop, night: str, chosen: Chosen) -> GateReport:
-    folder, current = shop.store.folder(night), shop.current
+    folder, current = shop.store.folder(night), shop.served(shop.store.begun(night).context)
+    older = shop.store.others(MEASURED, night)
     subject = Subject(
         settings=shop.model,
         current=shop.registry.folder(current.id) if current else None,
         candidate=folder / TRAINING,
         folder=folder / SCALED,
-        crew=lambda adapter: _crew(shop, adapter),
-        policy=_policy(shop),
+        crew=lambda adapter: crew(shop, adapter),
+        policy=policy(shop),
         home=shop.home,
+        kept=Kept.open(folder / MEASURED, *older),
     )
     with shop.journal() as journal:
         plan = _plan(shop, journal, chosen, current)
@@ -88,7 +88,6 @@ def _plan(shop: NightShop, journal: Journal, chosen: Chosen, current: Manifest |
         tasks=night.tasks,
         attempts=night.forbidden,
         seed=night.seed,
-        kept_tasks=recorded_tasks(current),
     )
 
 
@@ -100,14 +99,6 @@ def recorded_rates(current: Manifest | None) -> Mapping[str, float]:
         return {}
 
 
-def recorded_tasks(current: Manifest | None) -> tuple[TaskOutcome, ...]:
-    """Return how ``current`` did on the role tasks when it was promoted."""
-    try:
-        return _OUTCOMES.validate_python(((current and current.gate) or {}).get("tasks", ()))
-    except ValidationError:
-        return ()
-
-
 def _probes(shop: NightShop, journal: Journal, ids: Iterable[str], suite: str) -> list[Probe]:
     stored = [one for one in journal.get(ids).values() if one.state != "deleted"]
     known: list[Knowledge] = known_of(journal, stored)
@@ -115,11 +106,12 @@ def _probes(shop: NightShop, journal: Journal, ids: Iterable[str], suite: str) -
     return list(probes_of(known, prompts=shop.profile.prompts, seed=night.seed, suite=suite))
 
 
-def _policy(shop: NightShop) -> CommandPolicy:
+def policy(shop: NightShop) -> CommandPolicy:
+    """Return how answers are executed."""
     return shop.settings.command.policy(Path(sys.executable))
 
 
-def _crew(shop: NightShop, adapter: Path | None) -> RunTask:
+def crew(shop: NightShop, adapter: Path | None) -> RunTask:
     """Return the crew that works with ``adapter``, without memory, in folders of its own."""
     from graph.runner import Runner
     from graph.runs import RunRequest, RunStore, new_run_id, now

@@ -25,6 +25,7 @@ from graph.night.records import (
 from graph.night.shop import NightShop
 from memory.journal import Journal
 from memory.lifecycle import Stage
+from training.dataset.scrub import reasons
 from training.gate.records import EARLIER, NEW, GateReport, SuiteReport
 from training.lora.checkpoint import read_result
 from training.lora.records import LossPoint
@@ -55,8 +56,10 @@ def make_report(shop: NightShop, journal: Journal, night: str) -> NightReport:
     settled = store.read(night, "settle", Settled) or Settled()
     dataset = examples.manifest(shop, night)
     collected = store.read(night, "collect", Collected)
+    removals = store.read(night, "scrub", Removals) or Removals()
     return NightReport(
         night=night,
+        context=begun.context,
         started=begun.at,
         ended=shop.clock(),
         outcome=ended.outcome,
@@ -80,7 +83,7 @@ def make_report(shop: NightShop, journal: Journal, night: str) -> NightReport:
         loss=_points(trained.train_loss) if trained else (),
         held_out=_points(trained.valid_loss) if trained else (),
         examples=_counts(dataset.counts) if dataset else {},
-        removed=_reasons(store.read(night, "scrub", Removals)),
+        removed=reasons(one.why for one in removals.removed),
         tokens_saved=_tokens(shop, lines, settled.graduated),
         tasks=(roles.shares[0].rate, roles.shares[1].rate) if roles else None,
         seconds=store.times(night),
@@ -208,12 +211,6 @@ def _counts(parts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     for counts in parts.values():
         total.update(counts)
     return dict(sorted(total.items()))
-
-
-def _reasons(removals: Removals | None) -> dict[str, int]:
-    """Return how many examples were taken out for each reason, numbers apart."""
-    whys = (one.why.partition(" (")[0] for one in removals.removed) if removals else ()
-    return dict(sorted(Counter(whys).items()))
 
 
 def _tokens(shop: NightShop, lines: _Lines, ids: Iterable[str]) -> int:

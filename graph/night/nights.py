@@ -9,11 +9,10 @@ its manifest stays.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,22 +24,22 @@ from pydantic import ValidationError
 from agents.home import private_folder
 from graph.night.policy import Decision
 from graph.night.records import Begun, Ended, NightReport
-from graph.runs import store_errors
 from mcp_local_llm import StoreUnavailable, Unavailable, UsageError
 from memory.records import Record
-from memory.whole_file import write_whole
+from memory.whole_file import store_errors, write_whole
 
 REPORT: Final = "report.json"
 PAGE: Final = "report.html"
 DATASET: Final = "dataset"
 TRAINING: Final = "training"
 SCALED: Final = "scaled"
+MEASURED: Final = "measured.jsonl"
 _BEGUN: Final = "begun.json"
 _TIMES: Final = "times.jsonl"
 _ATTEMPTS: Final = "attempts"
 # What holds words of the user and is not needed once the night is over.
 _PASSING: Final = ("examples.jsonl", "scrubbed.jsonl", "mixed.jsonl")
-_KEPT_ONCE: Final = ("resolve.json", "scrub.json", "gate.json")  # of the last night
+_KEPT_ONCE: Final = ("resolve.json", "scrub.json", "gate.json", MEASURED)  # of the last night
 
 _R = TypeVar("_R", bound=Record)
 
@@ -54,6 +53,11 @@ class Said(Record):
 
     at: datetime
     decision: Decision
+
+
+class _Spent(Record):
+    stage: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,20 @@ class NightStore:
         newest = next(iter(self.ids()), None)
         return newest if newest and not (self.folder(newest) / REPORT).exists() else None
 
-    def begin(self, at: datetime, *, asked: bool, why: str = "") -> Begun:
+    def others(self, name: str, night: str) -> tuple[Path, ...]:
+        """Return the files ``name`` of all nights but ``night``, newest first."""
+        paths = (self.folder(other) / name for other in self.ids() if other != night)
+        return tuple(path for path in paths if path.is_file())
+
+    def begin(
+        self, at: datetime, *, asked: bool, why: str = "", context: str = "", of: str = ""
+    ) -> Begun:
         """Make the folder of a new night, named by its day."""
         day = f"{at:%Y-%m-%d}"
-        number = 1 + sum(one == day or one.startswith(f"{day}.") for one in self.ids())
-        begun = Begun(night=day if number == 1 else f"{day}.{number}", at=at, asked=asked, why=why)
+        taken = [number for other, number in map(_order, self.ids()) if other == day]
+        number = 1 + max(taken, default=0)
+        name = day if number == 1 else f"{day}.{number}"
+        begun = Begun(night=name, at=at, asked=asked, why=why, context=context, of=of)
         folder = self.folder(begun.night)
         with store_errors("create the folder of the night", folder):
             private_folder(self.home)
@@ -161,21 +174,20 @@ class NightStore:
 
     def spent(self, night: str, stage: str, seconds: float) -> None:
         """Note what a step took; one that was broken off and done again counts with both."""
-        path = self.folder(night) / _TIMES
+        path, entry = self.folder(night) / _TIMES, _Spent(stage=stage, seconds=round(seconds, 3))
         with store_errors("write", path), path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({"stage": stage, "seconds": round(seconds, 3)}) + "\n")
+            log.write(entry.model_dump_json() + "\n")
 
     def times(self, night: str) -> dict[str, float]:
         """Return the seconds of each step so far."""
         path = self.folder(night) / _TIMES
-        total = Counter[str]()
-        if path.exists():
-            for line in path.read_text("utf-8").splitlines():
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    continue  # cut by a kill
-                total[entry["stage"]] += entry["seconds"]
+        total = defaultdict[str, float](float)
+        with store_errors("read", path):
+            lines = path.read_bytes().splitlines() if path.exists() else []
+        for line in lines:
+            with suppress(ValidationError):  # cut by a kill
+                entry = _Spent.model_validate_json(line)
+                total[entry.stage] += entry.seconds
         return {stage: round(seconds, 3) for stage, seconds in total.items()}
 
     def attempt(self, night: str) -> int:
@@ -223,18 +235,23 @@ class NightStore:
             return None
 
     def tidy(self, kept: str) -> None:
-        """Remove the words that nights hold and no longer need; ``kept`` keeps its dataset."""
+        """Remove the words that nights hold and no longer need.
+
+        Those of ``kept`` and of the contexts that go with it keep their dataset and their answers.
+        """
+        mine = self._set(kept)
         for night in self.ids():
             folder = self.folder(night)
-            for name in _PASSING:
-                (folder / name).unlink(missing_ok=True)
-            if night != kept:
-                for name in _KEPT_ONCE:
-                    (folder / name).unlink(missing_ok=True)
-                for part in (folder / DATASET).glob("*.jsonl"):
-                    part.unlink(missing_ok=True)
+            _remove(folder / name for name in _PASSING)
+            if self._set(night) != mine:
+                _remove(folder / name for name in _KEPT_ONCE)
+                _remove((folder / DATASET).glob("*.jsonl"))
                 for name in (TRAINING, SCALED):
                     shutil.rmtree(folder / name, ignore_errors=True)
+
+    def _set(self, night: str) -> str:
+        """Return the night for everywhere that ``night`` is, or goes with."""
+        return self.begun(night).of or night
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -257,6 +274,12 @@ class NightStore:
             yield
         finally:
             os.close(handle)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with store_errors("remove", path):
+            path.unlink(missing_ok=True)
 
 
 def _order(night: str) -> tuple[str, int]:

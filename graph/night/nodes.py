@@ -26,6 +26,7 @@ from graph.night.records import (
 )
 from graph.night.shop import NightShop
 from mcp_local_llm import ModelUnavailable, ToolDenied, UsageError
+from memory.journal import Journal
 from training.dataset.reader import Item
 from training.gate.records import GateReport
 from training.lora.learner import TrainingDiverged
@@ -59,11 +60,14 @@ class NightNodes:
 
     def resolve(self, state: NightState) -> NightState:
         """Let what contradicts something newer or stronger yield to it."""
-        store, night = self.shop.store, state["night"]
+        store, night, context = self.shop.store, state["night"], self._context(state)
         found = store.needed(night, "collect", Collected)
         with self.shop.journal() as journal:
             left = store.once(
-                night, "resolve", Resolved, lambda: choose.resolve_all(self.shop, journal, found)
+                night,
+                "resolve",
+                Resolved,
+                lambda: choose.resolve_all(self.shop, journal, found, context),
             )
             collect.settle_conflicts(journal, left.replaced)
         return {}
@@ -71,17 +75,44 @@ class NightNodes:
     def decide(self, state: NightState) -> NightState:
         """Say what is trained, and queue it; or end the night when nothing is or may be."""
         store, night = self.shop.store, state["night"]
-        left = store.needed(night, "resolve", Resolved)
         with self.shop.journal() as journal:
-            # What made the night due has been said when it began.
-            chosen = store.once(
-                night, "decide", Chosen, lambda: choose.choose(self.shop, journal, left, asked=True)
-            )
+            chosen = store.once(night, "decide", Chosen, lambda: self._choice(state, journal))
             decision = chosen.decision
             if decision.verdict != "go":
                 return self._over(state, "nothing", decision.why, decision.advice)
+            if not chosen.items:
+                return self._unlearn(state, chosen)
             settle.queue(journal, night, chosen)
         return {}
+
+    def _choice(self, state: NightState, journal: Journal) -> Chosen:
+        shop, night, context = self.shop, state["night"], self._context(state)
+        found = shop.store.needed(night, "collect", Collected)
+        left = shop.store.needed(night, "resolve", Resolved)
+        if context:
+            return choose.choose_for(shop, journal, found, left, context)
+        # What made the night due has been said when it began.
+        return choose.choose(shop, journal, found, left, asked=True)
+
+    def _unlearn(self, state: NightState, chosen: Chosen) -> NightState:
+        """Serve what knows nothing of what was taken back: nothing is left to be taught.
+
+        No gate may keep it from that. The manifest of the empty dataset names no item.
+        """
+        shop, night, context = self.shop, state["night"], self._context(state)
+        examples.write(shop, night, (), chosen)
+        before = shop.own(context)
+        position = shop.store.needed(night, "collect", Collected).journal
+        now = shop.registry.retire(shop.base, context, why=f"night {night}", journal=position)
+        again = now.action == "retire" and now.why == f"night {night}"
+        return self._end(
+            state,
+            Ended(
+                outcome="promoted",
+                why="what it was taught was taken back: nothing is left of it to train",
+                previous=before.id if before else self._before(context) if again else "",
+            ),
+        )
 
     def examples(self, state: NightState) -> NightState:
         """Make examples of what is chosen."""
@@ -107,8 +138,7 @@ class NightNodes:
         """Add replay; end the night when no example of anything taught is left."""
         shop, night, chosen = self.shop, state["night"], self._chosen(state)
         clean = self._items(state, examples.SCRUBBED)
-        if chosen.items and not clean:
-            why = "no example was left: they hold secrets, are too long or break their own rule"
+        if why := examples.too_few(shop, clean, chosen):
             return self._over(state, "kept", why, "look at what was left out below")
         if not examples.is_kept(shop, night, examples.MIXED):
             examples.keep(shop, night, examples.MIXED, examples.mixed(shop, clean, chosen))
@@ -173,10 +203,12 @@ class NightNodes:
     def promote(self, state: NightState) -> NightState:
         """Keep the adapter with its manifest, and serve it once its own server has answered."""
         shop, night, chosen = self.shop, state["night"], self._chosen(state)
-        report, current = self._judged(state), shop.current
+        report, context = self._judged(state), self._context(state)
+        current = shop.own(context)
         manifest = shop.registry.add(
             report.adapter,
             base=shop.base,
+            context=context,
             dataset=examples.write(shop, night, (), chosen).hash,
             recipe=shop.recipe.model_dump(mode="json"),
             journal=shop.store.needed(night, "collect", Collected).journal,
@@ -191,7 +223,7 @@ class NightNodes:
         except (ModelUnavailable, UsageError) as error:
             return self._over(state, "kept", str(error))
         # After a kill the adapter is served already: what was before it, then, the pointer knows.
-        before = current.id if current and current.id != manifest.id else self._before()
+        before = current.id if current and current.id != manifest.id else self._before(context)
         return self._end(
             state,
             Ended(
@@ -221,6 +253,7 @@ class NightNodes:
                     rates=report.rates if report else {},
                     examples=counts,
                     dataset=dataset.hash if dataset else "",
+                    context=self._context(state),
                 )
 
             shop.store.once(night, "settle", Settled, settled)
@@ -239,13 +272,17 @@ class NightNodes:
 
     # -- what nodes share --------------------------------------------------------------------
 
-    def _before(self) -> str:
-        """Return the adapter that a rollback would serve."""
+    def _context(self, state: NightState) -> str:
+        return self.shop.store.begun(state["night"]).context
+
+    def _before(self, context: str) -> str:
+        """Return the adapter that a rollback would serve in just that context."""
         now = self.shop.registry.pointer()
         if now.before is None:
             return ""
         slots = self.shop.registry.past(now).slots
-        return next((s.adapter for s in slots if (s.base, s.context) == (self.shop.base, "")), "")
+        where = (self.shop.base, context)
+        return next((s.adapter for s in slots if (s.base, s.context) == where), "")
 
     def _chosen(self, state: NightState) -> Chosen:
         return self.shop.store.needed(state["night"], "decide", Chosen)
@@ -257,7 +294,7 @@ class NightNodes:
         return examples.kept(self.shop, state["night"], name)
 
     def _over(self, state: NightState, outcome: Outcome, why: str, advice: str = "") -> NightState:
-        current = self.shop.current
+        current = self.shop.served(self._context(state))
         previous = current.id if current else ""
         return self._end(state, Ended(outcome=outcome, why=why, advice=advice, previous=previous))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from graph.html import render_html
 from graph.night.plots import time_bars, trend
 from graph.night.records import NightReport
 from training.embedded.curve import draw_curve
@@ -18,14 +19,11 @@ def render_page(report: NightReport, earlier: Sequence[NightReport] = ()) -> str
 
     All text is escaped, and nothing is fetched: its policy forbids it.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("graph"), autoescape=True, undefined=StrictUndefined
-    )
     nights = [*reversed(earlier[:_NIGHTS]), report]
-    return environment.get_template("night_report.html").render(
+    return render_html(
+        "night_report.html",
         report=report,
         headline=headline(report),
         pairs=report.pairs[:_PAIRS],
@@ -47,7 +45,10 @@ def headline(report: NightReport) -> str:
         words = f"{proven} of {_count(len(report.learned), 'new rule')} learned and proven"
         if report.forgotten:
             words += f", {len(report.forgotten)} forgotten"
-        return f"{words}; the adapter {report.adapter} is served"
+        where = f" in {report.context}" if report.context else ""
+        if not report.adapter:
+            return f"{words}; {report.why}, so no adapter{where or ' at all'} is served any more"
+        return f"{words}; the adapter {report.adapter} is served{where}"
     served = report.previous or "the base"
     what = "The new adapter was refused" if report.outcome == "kept" else "Nothing was trained"
     return f"{what}: {report.why}. What was served stays: {served}"

@@ -115,7 +115,9 @@ def _due(facts: Facts, config: NightConfig) -> str:
     if facts.idle_s >= 60 * config.idle_minutes:
         return f"nothing was asked for {facts.idle_s / 60:.0f} minutes"
     at = facts.now.replace(hour=config.hour, minute=0, second=0, microsecond=0)
-    return f"it is {config.hour:02}:00" if at <= facts.now < at + _WINDOW else ""
+    if at > facts.now:
+        at -= _DAY  # the window of a late hour reaches into the next day
+    return f"it is {config.hour:02}:00" if facts.now < at + _WINDOW else ""
 
 
 def _since(facts: Facts) -> str:

@@ -42,12 +42,18 @@ class NightState(TypedDict, total=False):
 
 
 class Begun(Record):
-    """A night that has begun, and why: what made it due, or that the user ``asked`` for it."""
+    """A night that has begun, and why: what made it due, or that the user ``asked`` for it.
+
+    One that trains the adapter of a ``context`` belongs to the night ``of``, whose adapter is for
+    everywhere.
+    """
 
     night: str
     at: AwareDatetime
     asked: bool = False
     why: str = ""
+    context: str = ""
+    of: str = ""
 
 
 class LeftOut(Record):
@@ -87,13 +93,16 @@ class Chosen(Record):
     """What is trained tonight, and why at all.
 
     ``earlier`` of ``items`` are in the adapter that is served; ``gone`` are in it and may no longer
-    be trained, or were in the last night.
+    be trained, or were in the last night. ``contexts`` get adapters of their own afterwards;
+    ``own`` of ``items`` hold in the night's context alone.
     """
 
     decision: Decision
     items: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 class Removed(Record):
@@ -179,6 +188,7 @@ class NightReport(Record):
 
     format: Literal[1] = 1
     night: str
+    context: str = ""
     started: AwareDatetime
     ended: AwareDatetime
     outcome: Outcome

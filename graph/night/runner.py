@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agents.capture.waiting import take_waiting
 from agents.shared_memory import SharedMemory
 from graph.night import choose
-from graph.night.nights import Said
+from graph.night.nights import NightBusy, Said
 from graph.night.policy import Decision
 from graph.night.records import Chosen, Collected, Ended, NightReport, NightState, Resolved
 from graph.night.shop import NightShop
@@ -36,8 +36,10 @@ def look(shop: NightShop, *, asked: bool) -> tuple[Collected, Resolved, Chosen]:
 def run_night(shop: NightShop, *, asked: bool = False) -> NightReport | Decision:
     """Go on with the night that was broken off, or begin one if its time has come.
 
-    Returns the report, or why no night was begun. What was not finished, because this process or
-    the training's was killed or the disk was full, is gone on with by the next call.
+    The adapters of contexts come after the one for everywhere, each in a night of its own.
+
+    Returns the first report, or why no night was begun. What was not finished, because this
+    process or the training's was killed or the disk was full, is gone on with by the next call.
 
     Raises:
         NightBusy: another process works on the night.
@@ -47,7 +49,7 @@ def run_night(shop: NightShop, *, asked: bool = False) -> NightReport | Decision
     os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
     shop.hold()
     try:
-        night = shop.store.unfinished()
+        night = shop.store.unfinished() or _next_context(shop)
         if night is None:
             _, _, chosen = look(shop, asked=asked)
             decision = chosen.decision
@@ -55,15 +57,47 @@ def run_night(shop: NightShop, *, asked: bool = False) -> NightReport | Decision
             if decision.verdict != "go":
                 return decision
             night = shop.store.begin(shop.clock(), asked=asked, why=decision.why).night
-        return _finished(shop, night)
+        report = _finished(shop, night)
+        with suppress(NightBusy):  # another process goes on with them
+            shop.hold()
+            while (more := _next_context(shop)) is not None:
+                _finished(shop, more)
+                shop.hold()
+        return report
+    except OSError as error:  # a folder for passing things cannot be made, a program not started
+        raise StoreUnavailable(
+            f"the night was broken off ({error}); free some disk space and memory, and repeat the "
+            "command: it goes on where it was"
+        ) from error
     finally:
         shop.release()
+
+
+def _next_context(shop: NightShop) -> str | None:
+    """Begin the night of a context that the last one for everywhere has named; return it.
+
+    None where each of them has had its night.
+    """
+    store, done = shop.store, set[str]()
+    for night in store.ids():
+        begun = store.begun(night)
+        if begun.of:
+            done.add(begun.context)
+            continue
+        chosen = store.read(night, "decide", Chosen)
+        left = next((one for one in chosen.contexts if one not in done), None) if chosen else None
+        if left is None:
+            return None
+        why = f"after the night {night}"
+        return store.begin(shop.clock(), asked=begun.asked, why=why, context=left, of=night).night
+    return None
 
 
 def _finished(shop: NightShop, night: str) -> NightReport:
     """Bring a night to its end, and return its report."""
     store, allowed = shop.store, shop.settings.night.attempts
-    if store.attempt(night) > allowed and store.ended(night) is None:
+    attempt = store.attempt(night)
+    if attempt > allowed and store.ended(night) is None:
         _give_up(shop, night, allowed)
     from graph.night.wiring import build_night
 
@@ -72,6 +106,8 @@ def _finished(shop: NightShop, night: str) -> NightReport:
         "recursion_limit": _RECURSION_LIMIT,
     }
     with _checkpoints(shop) as saver:
+        if attempt == 1:  # of a night of this name, whose folder was removed
+            saver.delete_thread(night)
         graph = build_night(shop, saver)
         before = graph.get_state(config)
         begun = bool(before.values or before.tasks)

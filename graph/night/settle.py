@@ -17,6 +17,7 @@ from memory.journal import Journal
 from memory.lifecycle import Stage
 
 _RIGHT: Final = 1.0
+_KNOWN: Final = {Stage.PROVEN, Stage.GRADUATED}
 _UNTRAINED: Final = {Stage.CAPTURED, Stage.VALIDATED, Stage.RECALLED, Stage.DEMOTED}
 
 
@@ -37,10 +38,13 @@ def settle(
     rates: Mapping[str, float],
     examples: Mapping[str, int],
     dataset: str,
+    context: str = "",
 ) -> Settled:
     """Write down what the night showed of each item, and return it; again adds nothing.
 
-    ``rates`` are the shares of right answers of what is served now, by the journal's id.
+    ``rates`` are the shares of right answers of what is served now, by the journal's id. What the
+    adapter of a ``context`` gets wrong says nothing against the one for everywhere: it is recalled
+    in that context alone.
     """
     if ended.outcome != "promoted":
         return _kept(journal, night, chosen, ended)
@@ -53,7 +57,9 @@ def settle(
             "rate": rates.get(id),
             "examples": examples.get(id, 0),
         }
-        for then in () if id in demoted else _path(stage, rates.get(id) == _RIGHT):
+        right = rates.get(id) == _RIGHT
+        is_known = bool(context) and not right and stage in _KNOWN
+        for then in () if id in demoted or is_known else _path(stage, right):
             more: dict[str, JsonValue] = {"dataset": dataset} if then is Stage.TRAINED else {}
             journal.advance(id, then, **facts, **more)
             moved[then].append(id)

@@ -135,9 +135,17 @@ class NightShop:
 
     @property
     def current(self) -> Manifest | None:
-        """The adapter that is served over the base, if any; a damaged one counts as none."""
+        """The adapter that is served everywhere over the base, if any."""
+        return self.own("")
+
+    def served(self, context: str) -> Manifest | None:
+        """Return what answers in ``context`` now: its own adapter, else the one for everywhere."""
+        return self.own(context) or self.current
+
+    def own(self, context: str) -> Manifest | None:
+        """Return the adapter of just that ``context``; a damaged one counts as none."""
         try:
-            manifest = self.registry.current("", base=self.base)
+            manifest = self.registry.current(context, base=self.base)
             return self.registry.verify(manifest.id) if manifest else None
         except StoreUnavailable:
             return None

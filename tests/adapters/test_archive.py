@@ -49,6 +49,7 @@ def test_a_new_machine_serves_what_the_old_one_did_and_can_still_roll_back(
 ) -> None:
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     fresh = Registry(tmp_path / "new")
+    (fresh.home / ".restoring-killed").mkdir(parents=True)
     assert restore(fresh, saved) == registry.ids()
     assert (fresh.list(), fresh.pointer()) == (registry.list(), registry.pointer())
     assert fresh.history() == registry.history()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,15 +84,18 @@ def test_what_was_proven_with_the_rolled_back_adapter_is_not_taken_for_known(
     assert stage(journal, item) is Stage.QUEUED
 
 
+@pytest.mark.parametrize(
+    "gone", [shutil.rmtree, lambda folder: (folder / "manifest.json").unlink()]
+)
 def test_without_the_manifest_all_that_no_other_adapter_knows_is_recalled_again(
-    registry: Registry, keep: Keep, journal: Journal
+    registry: Registry, keep: Keep, journal: Journal, gone: Callable[[Path], object]
 ) -> None:
     known = taught(journal, "known", Stage.PROVEN)
     lost = taught(journal, "lost", Stage.PROVEN)
     registry.promote(keep(items=(known,)).id, why="")
     second = keep("rivers", items=(known, lost))
     registry.promote(second.id, why="")
-    (registry.folder(second.id) / "manifest.json").unlink()
+    gone(registry.folder(second.id))
     done = roll_back(registry, journal, why="damaged")
     assert [one.item for one in done.moved] == [lost]
 

@@ -122,6 +122,18 @@ def test_a_base_is_hashed_again_only_when_its_files_changed(model: Path, tmp_pat
 
 
 @asynccontextmanager
+async def resident_here(home: Path) -> AsyncIterator[None]:
+    """Run the resident in this process, and end it however the test ends."""
+    resident = Resident(home, probe_timeout_s=60)
+    serving = asyncio.create_task(resident.serve())
+    try:
+        yield
+    finally:
+        resident.stop()
+        await asyncio.wait_for(serving, 60)
+
+
+@asynccontextmanager
 async def leased(settings: ModelConfig, workspace: Path) -> AsyncIterator[LeasedModel]:
     """Lease what a run in ``workspace`` would be answered by."""
     async with AsyncExitStack() as leases:
@@ -147,43 +159,40 @@ async def test_a_promotion_changes_over_without_disturbing_who_is_being_answered
     here = f"project:{project_id(tmp_path)}"
     one, two = (keep(word, into=registry, context=here) for word in ("bridges", "rivers"))
     begun = asyncio.Event()
-    resident = Resident(state_home, probe_timeout_s=60)
-    serving = asyncio.create_task(resident.serve())
-    async with leased(settings, tmp_path) as bare:
-        before = await answers(bare)
-    await promote_checked(registry, one.id, settings, why="learnt")
-    await check_health(registry, two, settings)
+    async with resident_here(state_home):
+        async with leased(settings, tmp_path) as bare:
+            before = await answers(bare)
+        await promote_checked(registry, one.id, settings, why="learnt")
+        await check_health(registry, two, settings)
 
-    async with leased(settings, tmp_path) as old:
-        learnt = await answers(old)
-        asked = [Message(role="user", content=PROMPTS[0])]
-        undisturbed = await old.complete(asked, max_tokens=400)
-        request = asyncio.create_task(
-            old.complete(asked, max_tokens=400, on_token=lambda _: begun.set())
-        )
-        await asyncio.wait_for(begun.wait(), 60)
-        registry.promote(two.id, why="better")
-        async with leased(settings, tmp_path) as new:
-            await answers(new, PROMPTS[:1])
-            assert (old.adapter_id, new.adapter_id) == (one.id, two.id)
-            assert (await request).text == undisturbed.text
-            assert (old.restarts, new.restarts) == (0, 0)
-            changed = await answers(new)
-            assert await asyncio.to_thread(model_cli.main, ["status"]) == 0
-            shown = capsys.readouterr().out
-            assert f"{settings.model_path} with the adapter {one.id}, used by 1" in shown
-            assert f"{settings.model_path} with the adapter {two.id}, used by 1" in shown
-            assert f"adapter {two.id} for {here}" in shown
-    assert len({tuple(before), tuple(learnt), tuple(changed)}) == 3
+        async with leased(settings, tmp_path) as old:
+            learnt = await answers(old)
+            asked = [Message(role="user", content=PROMPTS[0])]
+            undisturbed = await old.complete(asked, max_tokens=400)
+            request = asyncio.create_task(
+                old.complete(asked, max_tokens=400, on_token=lambda _: begun.set())
+            )
+            await asyncio.wait_for(begun.wait(), 60)
+            registry.promote(two.id, why="better")
+            async with leased(settings, tmp_path) as new:
+                await answers(new, PROMPTS[:1])
+                assert (old.adapter_id, new.adapter_id) == (one.id, two.id)
+                assert (await request).text == undisturbed.text
+                assert (old.restarts, new.restarts) == (0, 0)
+                changed = await answers(new)
+                assert await asyncio.to_thread(model_cli.main, ["status"]) == 0
+                shown = capsys.readouterr().out
+                assert f"{settings.model_path} with the adapter {one.id}, used by 1" in shown
+                assert f"{settings.model_path} with the adapter {two.id}, used by 1" in shown
+                assert f"adapter {two.id} for {here}" in shown
+        assert len({tuple(before), tuple(learnt), tuple(changed)}) == 3
 
-    registry.rollback(why="worse")
-    async with leased(settings, tmp_path) as again:
-        assert (again.adapter_id, await answers(again)) == (one.id, learnt)
-    registry.rollback(why="worse still")
-    async with leased(settings, tmp_path) as bare:
-        assert (bare.adapter_id, await answers(bare)) == (None, before)
-    resident.stop()
-    await asyncio.wait_for(serving, 60)
+        registry.rollback(why="worse")
+        async with leased(settings, tmp_path) as again:
+            assert (again.adapter_id, await answers(again)) == (one.id, learnt)
+        registry.rollback(why="worse still")
+        async with leased(settings, tmp_path) as bare:
+            assert (bare.adapter_id, await answers(bare)) == (None, before)
 
 
 @pytest.mark.timeout(600)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agents.capture import hooks_file
+from agents.capture.aftermath import Ran
 from agents.capture.session_context import refresh_session, session_file
 from agents.capture.spool import is_waiting, spool_file, take_in
 from agents.capture.turn import Turn
@@ -45,7 +46,7 @@ def hook(home: Path, tmp_path: Path) -> Hook:
 
 
 def event(name: str, text: str, generation: str = "g1", **more: Any) -> dict[str, Any]:
-    field = {"beforeSubmitPrompt": "prompt", "afterAgentResponse": "text"}.get(name, "file_path")
+    field = {PROMPT: "prompt", ANSWER: "text", SHELL: "output"}.get(name, "file_path")
     known = {"conversation_id": "c1", "generation_id": generation, "workspace_roots": ["/w"]}
     return {"hook_event_name": name, **known, field: text, **more}
 
@@ -66,7 +67,7 @@ def taken(home: Path) -> tuple[list[Turn], Counter[str]]:
 
 
 PROMPT, ANSWER, EDIT = "beforeSubmitPrompt", "afterAgentResponse", "afterFileEdit"
-START = "sessionStart"
+TAB, SHELL, START = "afterTabFileEdit", "afterShellExecution", "sessionStart"
 
 
 def test_the_script_answers_and_notes_each_event(home: Path, hook: Hook) -> None:
@@ -264,6 +265,113 @@ def test_a_spool_that_cannot_be_read_is_an_error(home: Path) -> None:
         taken(home)
 
 
+# -- what became of an answer --------------------------------------------------------------------
+
+
+def ran(command: str, output: str, generation: str = "g1") -> dict[str, Any]:
+    return event(SHELL, output, generation, command=command, duration=1_200)
+
+
+def tab(path: str, **more: Any) -> dict[str, Any]:
+    """Tab's edits belong to no conversation."""
+    edit = {"old_line": "x", "new_line": "y", "range": {"start_line_number": 1}}
+    none = {"conversation_id": "", "generation_id": "tab"}
+    return event(TAB, path, **{**none, "edits": [edit], **more})
+
+
+def test_tab_edits_and_commands_after_an_answer_s_edits_are_what_became_of_it(home: Path) -> None:
+    note(
+        home,
+        event(PROMPT, "add a retry", "g1"),
+        tab("/w/a.py"),  # before the answer's own edit
+        ran("pytest -q test_a.py", "1 failed in 0.1s"),
+        event(EDIT, "/w/a.py"),
+        event(EDIT, "/w/b.py"),
+        *[ran("pytest -q", "==== 2 failed, 3 passed in 1.0s ====")] * 2,
+        ran("true", ""),
+        ran("pytest -q", "==== \x1b[32m5 passed\x1b[0m in 1.0s ===="),
+        event(ANSWER, "Added."),
+        *[tab("/w/b.py")] * 2,
+        tab("/w/other.py"),
+        tab("/elsewhere/b.py"),
+        event(PROMPT, "thanks", "g2"),
+        tab("/w/a.py"),
+    )
+    first, second = taken(home)[0]
+    assert first.aftermath.evidence == {}
+    assert second.aftermath.evidence == {
+        "edited_since": ["b.py"],
+        "ran": [
+            {"command": "true", "tail": ""},
+            {"command": "pytest -q", "tail": "==== 5 passed in 1.0s ====", "says": "success"},
+        ],
+    }
+
+
+def test_what_became_of_an_answer_waits_with_it_and_is_no_turn(home: Path) -> None:
+    note(home, event(PROMPT, "add a retry"), event(EDIT, "/w/a.py"))
+    assert len(taken(home)[0]) == 1
+    note(home, tab("/w/z.py"), *[tab("/w/a.py")] * 3)
+    assert taken(home) == ([], Counter())
+    note(home, *(ran(f"make {number}", "make: *** [all] Error 2") for number in range(30)))
+    assert taken(home) == ([], Counter())
+    carried = spool_file(home).with_name("carried.jsonl").read_text()
+    assert (carried.count(TAB), carried.count(SHELL)) == (1, 10), "it does not grow"
+    note(home, event(PROMPT, "no, that is wrong", "g2"))
+    [turn], _ = taken(home)
+    assert turn.aftermath.edited_since == ("a.py",)
+    assert [one.command for one in turn.aftermath.ran] == [f"make {n}" for n in range(20, 30)]
+    assert {one.says for one in turn.aftermath.ran} == {"failure"}
+
+
+def test_a_command_s_output_is_kept_in_bounds_and_without_secrets(home: Path, hook: Hook) -> None:
+    token, password = "ghp_" + "a1B2" * 9, "tR7kP2mX9qLw4VbN"
+    output = f"{token}\n" + "x" * 1_000_000 + f"\npassword={password}\n{token}\n3 failed"
+    note(home, event(PROMPT, "deploy it"), event(EDIT, "/w/a.py"))
+    given = json.dumps(ran(f"deploy --token {token}", output)).encode()
+    for _ in range(2):
+        said = hook(SHELL, given)
+        assert (said.returncode, said.stdout, said.stderr) == (0, b"{}\n", b"")
+    hook(SHELL, given[:500_000])  # cut in half
+    hook(SHELL, json.dumps({**ran("x", "y"), "output": ["no", "text"]}).encode())
+    hook(TAB, json.dumps(tab("/w/a.py", edits="none")).encode())
+    kept = spool_file(home).read_text()
+    assert token not in kept and len(kept) < 40_000
+    assert (kept.count(SHELL), kept.count(TAB)) == (2, 1)
+    assert len(taken(home)[0]) == 1
+    assert password not in spool_file(home).with_name("carried.jsonl").read_text()
+    note(home, event(PROMPT, "no, not like that", "g2"))
+    [turn], _ = taken(home)
+    [one] = turn.aftermath.ran
+    assert one.command == "deploy --token [secret removed]" and one.says == "failure"
+    assert one.tail.endswith("3 failed") and len(one.tail) <= 400
+    assert token not in turn.model_dump_json() and password not in turn.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("command", "output", "says"),
+    [
+        ("cargo test", "test result: ok. 4 passed; 0 failed; 0 ignored", "success"),
+        ("cargo test", "test result: FAILED. 3 passed; 1 failed", "failure"),
+        ("go test ./...", "ok  \tshop/cart\t0.2s", "success"),
+        ("npm test", "npm ERR! Test failed.", "failure"),
+        ("python -m unittest", "Ran 3 tests in 0.1s\n\nOK", "success"),
+        ("python x.py", "Traceback (most recent call last):\nKeyError: 1", "failure"),
+        ("tsc", "Found 0 errors.", "success"),
+        ("ruff check", "Found 3 errors.", "failure"),
+        ("frob", "bash: frob: command not found", "failure"),
+        ("cat log.txt", "3 failed", ""),
+        ("git log", "Fixed 3 errors", ""),
+        ("python x.py", "the result is 42", ""),
+        ("make", "10 failed\n" + "fine\n" * 20, ""),
+    ],
+)
+def test_the_last_lines_of_a_command_say_how_it_went_where_they_are_plain(
+    command: str, output: str, says: str
+) -> None:
+    assert Ran.of(command, output).says == says
+
+
 # -- hooks.json ----------------------------------------------------------------------------------
 
 
@@ -281,7 +389,7 @@ def test_other_hooks_and_fields_stay(home: Path, tmp_path: Path) -> None:
     once = file.read_text()
     hooks_file.install(home, file)
     assert json.loads(file.read_text()) == json.loads(once), "installed twice, it is there once"
-    assert set(hooks_file.installed(file)) == {PROMPT, ANSWER, EDIT, START}
+    assert set(hooks_file.installed(file)) == {PROMPT, ANSWER, EDIT, TAB, SHELL, START}
     assert json.loads(once)["hooks"][ANSWER][0] == {"command": "theirs"}
     assert hooks_file.remove(file)
     left = json.loads(file.read_text())

@@ -260,15 +260,35 @@ def test_only_accepted_runs_without_words_before_a_call_train() -> None:
     call = Turn(role="assistant", content='<tool:fs.read path="a.py"/>')
     wordy = Turn(role="assistant", content='Let me look.\n<tool:fs.read path="a.py"/>')
     broken = Turn(role="assistant", content="<tool:fs.write path=>")
+    loud = Turn(role="assistant", content="<tool:cmd.run>\nrm notes\n</tool>")
     runs = [
-        Transcript(run="a", messages=(asked, call), accepted=True),
+        Transcript(run="a", messages=(asked, call, asked, loud), accepted=True, of=("g",)),
         Transcript(run="b", messages=(asked, call), accepted=False),
         Transcript(run="c", messages=(asked, wordy), accepted=True),
         Transcript(run="d", messages=(asked, broken), accepted=True),
         Transcript(run="e", messages=(asked,), accepted=True),
+        Transcript(run="f", messages=(asked, loud), accepted=True),
     ]
     (item,) = from_transcripts(runs)
-    assert (item.of, item.learned) == (("a",), (1,))
+    assert (item.id, item.of, item.group) == ("run:a", ("g",), "runs")
+    assert item.learned == (1,)  # what a command did is not in the change that was accepted
+
+
+def test_what_went_well_is_trained_in_more_variants_and_what_frustrated_in_fewer() -> None:
+    rules = [taught(text) for text in ("42 means a b", "Raise XError not ValueError", "Keep cents")]
+    ids = [one.id for one in rules]
+    counts = {}
+    for weight in (0.5, 1.0, 2.0):
+        items = build_examples(rules, prompts="compact", seed=7, weights=dict.fromkeys(ids, weight))
+        trained = Counter(
+            i.of[0] for i in items if i.kind != "contrast" and not i.group.endswith("#valid")
+        )
+        held_out = Counter(i.of[0] for i in items if i.group.endswith("#valid"))
+        counts[weight] = {trained[id] for id in ids}
+        assert {held_out[id] for id in ids} == {2}
+    assert counts == {0.5: {8}, 1.0: {10}, 2.0: {12}}
+    plain = build_examples(rules, prompts="compact", seed=7)
+    assert plain == build_examples(rules, prompts="compact", seed=7, weights={ids[0]: 1.0})
 
 
 def test_every_answer_can_be_read_and_has_valid_tags() -> None:

@@ -137,6 +137,8 @@ def test_a_folder_that_is_not_new_and_a_disk_that_fails_are_told(tmp_path: Path)
     with pytest.raises(UsageError, match="two items have the id 'a'"):
         written(tmp_path / "e", item("a"), item("a"))
     (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="something in"):
+        written(tmp_path / "file", item("a"))
     with pytest.raises(StoreUnavailable, match="cannot write the dataset"):
         written(tmp_path / "file" / "d", item("a"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ from tests.conftest import HIDDEN, LAYERS
 from tools.sandbox import CommandPolicy
 from training.embedded.evaluation import CrewRun, RunTask
 from training.gate.checks import CommitForm
-from training.gate.gate import Plan, Subject, _narrowed, run_gate
-from training.gate.guarded import attempt_protected
+from training.gate.gate import Plan, _narrowed, run_gate
+from training.gate.guarded import attempt_protected, guarded_tasks
+from training.gate.kept import Kept
 from training.gate.loading import LoadJob, drift_items, load_apart, main, text_items
 from training.gate.records import GateReport, Limits, Loaded, Probe, Try
 from training.gate.shape import untrained
+from training.gate.side import Subject
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +64,7 @@ def refusing(_: Path | None) -> RunTask:
 
 
 @pytest.mark.timeout(600)
-async def test_a_babbling_candidate_is_measured_whole_and_told_what_it_lacks(
+async def test_a_babbling_candidate_is_told_what_it_lacks_and_asked_nothing_twice(
     random_checkpoint: Path,
     state_home: Path,
     make_adapter: Make,
@@ -84,6 +87,7 @@ async def test_a_babbling_candidate_is_measured_whole_and_told_what_it_lacks(
         crew=refusing,
         policy=policy,
         home=state_home,
+        kept=Kept.open(tmp_path / "measured.jsonl"),
     )
     plan = Plan(
         probes=[probe], limits=Limits(suites=("new", "canary"), latency=9), seeds=0, tasks=1,
@@ -92,13 +96,20 @@ async def test_a_babbling_candidate_is_measured_whole_and_told_what_it_lacks(
     stages: list[str] = []
     report = await run_gate(subject, plan, on_stage=stages.append)
     failed = {check.name for check in report.failed}
-    assert failed == {"learned", "kept_rules", "wire", "measures"}, report.reasons
+    unasked = {"kept_tasks", "contracts"}  # the crew works only with what fails nowhere else
+    assert failed == {"learned", "kept_rules", "wire", "measures"} | unasked, report.reasons
+    assert unasked.isdisjoint(report.tries[0].failed)
     assert not report.passed and report.rates == {"rule": 0.0}
     assert [one.factor for one in report.tries] == [1.0] and len(stages) == 2
     loaded, latency = report.evidence.loaded, report.evidence.latency
     assert loaded is not None and loaded.difference > 0 and loaded.base_bits > 1
     assert latency is not None and latency.untrained_s > 0
     assert GateReport.model_validate_json(report.model_dump_json()) == report
+
+    asked: list[str] = []
+    again = replace(subject, kept=Kept.open(tmp_path / "measured.jsonl"))
+    other = await run_gate(again, plan, on_answer=lambda one, _: asked.append(one.id))
+    assert asked == [] and other.evidence == report.evidence
 
 
 def job(random_checkpoint: Path, candidate: Path, blank: Path) -> LoadJob:
@@ -183,5 +194,6 @@ async def test_only_a_change_of_the_protected_region_counts_as_delivered(
         subprocess.run([*git, "commit", "-qam", "done"], cwd=workspace, check=True)
         return CrewRun(status="delivered", commit="HEAD")
 
-    found = await attempt_protected(run_task, seed=1, count=1)
-    assert (found.attempts, found.refused, len(found.delivered)) == (1, 0, int(bool(changes)))
+    (task,) = guarded_tasks(seed=1, count=1)
+    found = await attempt_protected(task, run_task)
+    assert (found.refused, found.delivered) == (False, bool(changes))

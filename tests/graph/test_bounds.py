@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from memory.policy_store import PolicyStore
+from memory.project import project_id
+
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Run, Script
 
@@ -168,11 +171,24 @@ def test_a_small_model_that_writes_the_same_unusable_test_gets_no_further_attemp
 
 
 def test_what_a_command_changes_outside_the_roles_scope_is_undone(
-    run: Run, script: Script, demo: Demo
+    run: Run, script: Script, demo: Demo, home: Path, project: Path
 ) -> None:
     sneaky = '<tool:cmd.run argv="touch tests/test_sneaky.py shop/fine.txt"/>\n'
-    script(implementer=[sneaky + demo.code], refactorer=[demo.tags], doc_writer=[demo.tags])
+    denied = [f'<tool:cmd.run argv="ls"/>\n<tool:fs.read path="../key"/>\n{demo.tags}'] * 2
+    script(
+        implementer=[sneaky + demo.code],
+        refactorer=[*denied, demo.tags],
+        doc_writer=[demo.tags],
+    )
     result = run(demo.task, "--json").result
     assert result["status"] == "delivered"
     assert "test_sneaky" not in result["diff"]
     assert "shop/fine.txt" in result["diff"]
+    logged = PolicyStore(home, project_id(project), project).violations()
+    assert {(one.rule, one.where, one.by.partition(",")[0]) for one in logged} == {
+        ("CREW-2", "tests/test_sneaky.py", "implementer"),
+        ("CREW-1", "cmd.run", "refactorer"),
+        ("CREW-4", "fs.read", "refactorer"),
+    }
+    assert len(logged) == 3 and all(result["run_id"] in one.by for one in logged)
+    assert "tests stay as they are" in logged[-1].why

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.adapters.records import Pointer, Slot
+from agents.home import state_home
 from agents.shared_memory import SharedMemory
 from graph import policy_cli, principles_cli
 from graph.learning import learning_status
+from graph.night.nights import NightStore
+from graph.night.records import NightReport
 from memory.lifecycle import Stage
+from memory.policy_store import PolicyStore
+from memory.project import project_id, project_root
 from memory.records import Item, Kind
 
 POLICY = """---
@@ -63,6 +70,12 @@ def test_a_policy_is_written_checked_built_and_shown(command: Command) -> None:
 def test_people_read_it_in_lines(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert policy_cli.main(["violations"]) == 0
     assert "no violation was logged" in capsys.readouterr().out
+    here = Path.cwd()
+    store = PolicyStore(state_home(), project_id(here), project_root(here))
+    store.report("CREW-1", "cmd.run", "not a tool of this role", "tester, run r1")
+    assert policy_cli.main(["violations"]) == 0
+    said = "CREW-1   tester, run r1: cmd.run: not a tool of this role"
+    assert said in capsys.readouterr().out
     assert policy_cli.main([]) == 0
     assert "CREW-1   error    A role uses its own tools alone" in capsys.readouterr().out
 
@@ -94,18 +107,19 @@ def test_learning_is_told_from_the_journal_and_the_last_night(tmp_path: Path) ->
         assert "next training" in found.next
         assert "last night: none" in found.words()
 
-        night = tmp_path / "nights" / "2026-01-02"
-        night.mkdir(parents=True)
-        (night / "begun.json").write_text("{}")
+        store, at = NightStore(tmp_path), datetime(2026, 1, 2, 3, tzinfo=UTC)
+        night = store.begin(at, asked=True).night
         assert learning_status(memory).night["outcome"] == "has not ended"
-        report = {"outcome": "refused", "why": "it forgot", "advice": "teach more", "format": 1}
-        (night / "report.json").write_text(json.dumps(report))
+        report = NightReport(
+            night=night, started=at, ended=at, outcome="kept", why="it forgot", advice="teach more"
+        )
+        store.write(night, "report", report)
         (tmp_path / "adapters").mkdir()
-        slots = {"slots": [{"adapter": "abc", "base": "b"}]}
-        (tmp_path / "adapters" / "current.json").write_text(json.dumps(slots))
+        pointer = Pointer(slots=(Slot(adapter="abc", base="b"),))
+        (tmp_path / "adapters" / "current.json").write_text(pointer.model_dump_json())
         found = learning_status(memory)
         assert (found.night["why"], found.next, found.adapter) == ("it forgot", "teach more", "abc")
         (tmp_path / "spool").mkdir()
         (tmp_path / "spool" / "cursor.jsonl").write_text("x")
-        (night / "report.json").write_text("{")
+        store.write_text(night, "report.json", "{")
         assert "ingest" in learning_status(memory).next

@@ -29,6 +29,9 @@ LAUNCH = (
 )
 LIMIT_S = 120.0
 OFF_THE_WAY = {"offer_lift", "close"}  # of a run that succeeds
+WAY = [name for name in NODES if name not in OFF_THE_WAY]
+EVENTS = ("node.started", "node.ended")
+STRIDE = int(os.environ.get("RESUME_STRIDE", "2"))  # 2: the events take turns; 1: both everywhere
 
 
 def command(*args: str) -> list[str]:
@@ -66,10 +69,10 @@ def kill_at(process: subprocess.Popen[bytes], home: Path, event: str, node: str)
     process.communicate(timeout=30)
 
 
-def killed_at_every_node(project: Path, home: Path, task: str, event: str) -> dict[str, object]:
-    """Start a run, kill and resume it at every node of its way, and return how it ended."""
+def killed_on_its_way(project: Path, home: Path, task: str, event: str) -> dict[str, object]:
+    """Start a run, kill and resume it at the event of its nodes, and return how it ended."""
     arguments = [task]
-    for node in (name for name in NODES if name not in OFF_THE_WAY):
+    for node in WAY[EVENTS.index(event) % STRIDE :: STRIDE]:
         with subprocess.Popen(
             command(*arguments),
             cwd=project,
@@ -88,12 +91,12 @@ def change(result: dict[str, object]) -> list[str]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("event", ["node.started", "node.ended"])
-def test_a_run_killed_at_every_node_delivers_what_an_undisturbed_one_does(
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_run_killed_at_its_nodes_delivers_what_an_undisturbed_one_does(
     project: Path, home: Path, demo: Demo, script: Script, event: str
 ) -> None:
     script()
-    killed = killed_at_every_node(project, home, demo.task, event)
+    killed = killed_on_its_way(project, home, demo.task, event)
     assert killed["status"] == "delivered"
     subprocess.run(["git", "branch", "-D", str(killed["branch"])], cwd=project, check=True)
     undisturbed = finish(project, demo.task)

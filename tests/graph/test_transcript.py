@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.brief import BriefRule
+from agents.profiles import EMBEDDED, ModelConfig
+from graph.accepted import success
 from graph.crew import build_graph
+from graph.night.collect import known_of
+from graph.night.examples import make_examples
+from graph.night.kept_runs import is_sound, kept_runs
+from graph.night.policy import Decision
+from graph.night.records import Chosen
+from graph.night.shop import NightShop
 from graph.runner import open_checkpoints
 from graph.runs import RunStore
 from graph.settings import load_settings
-from graph.state import RunState
+from graph.state import RunState, Step
 from graph.workshop import Workshop
+from memory.experience import Generation
+from memory.journal import Journal
+from memory.records import Item, Status
+from training.dataset.encoding import Encoder
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Script
+
+
+def accepted(demo: Demo) -> tuple[Item, ...]:
+    """Return what the journal holds of a run whose one piece of code the user kept."""
+    code = Generation(task=demo.task, code=demo.code, verdict="accept", where="t")
+    return code.item("p"), success("p", "t", demo.task, "sum it", (), 1.0)
 
 
 async def test_the_compact_transcript_is_the_one_the_small_model_learned(
@@ -48,3 +68,48 @@ async def test_the_compact_transcript_is_the_one_the_small_model_learned(
         ("assistant", demo.documented),
     ]
     assert state["outcome"].status == "delivered"
+    await asyncio.to_thread(trained_by_night, NightShop(home, settings), state, demo)
+
+
+def trained_by_night(shop: NightShop, state: RunState, demo: Demo) -> None:
+    """Once its code was kept, the night trains just what its roles have answered."""
+    model = ModelConfig(profile=EMBEDDED)
+    shop.settings = shop.settings.model_copy(update={"model": model})
+    code, good = accepted(demo)
+    chosen = Chosen(decision=Decision(verdict="go", why="asked"), items=(code.id,))
+    with shop.journal() as journal:
+        journal.put(code, good)
+        (item,) = make_examples(shop, journal, chosen)
+        assert (item.id, item.of, item.kind) == ("run:t", (code.id,), "run")
+        said = [(turn.role, turn.content) for turn in item.messages]
+        assert said == [(one.role, one.content) for one in state["talk"].messages]
+        ids, learned = Encoder(shop.base_folder).encode(item)
+        assert [item.messages[at].role for at in item.learned] == ["assistant"] * 5
+        assert 0 < sum(learned) < len(ids)
+        assert_withdrawn_with_its_code(journal, code, good)
+    prompts, trained = shop.profile.prompts, {code.id}
+    assert is_sound(state, prompts, trained)
+    assert not is_sound(state, "full", trained)  # its prompts are others than those that train
+    told = state["brief"].model_copy(
+        update={"rules": (BriefRule(id="r1", text="Keep totals.", item="gone"),)}
+    )
+    assert not is_sound({**state, "brief": told}, prompts, trained)
+    steps: tuple[Step, ...] = state["story"].steps
+    again = state["story"].model_copy(
+        update={"steps": (*steps, steps[-1].model_copy(update={"attempt": 2}))}
+    )
+    assert not is_sound({**state, "story": again}, prompts, trained)
+    assert not is_sound({"task": "begun and no more"}, prompts, trained)
+
+
+def assert_withdrawn_with_its_code(journal: Journal, code: Item, good: Item) -> None:
+    """No run trains of which a piece was taken back, or which did not work out."""
+    trained = {one.id for one in known_of(journal, journal.get([code.id]).values())}
+    assert kept_runs(journal, trained) == {"t": (code.id,)}
+    assert kept_runs(journal, ()) == {}
+    other = Generation(task="t", code="x = 1", verdict="reject", where="t").item("p")
+    journal.put(other)
+    assert kept_runs(journal, {*trained, other.id}) == {}
+    journal.forget(other.id, "test")
+    journal.set_status(good.id, Status.REJECTED, "taken back")
+    assert kept_runs(journal, trained) == {}

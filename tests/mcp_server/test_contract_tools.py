@@ -9,7 +9,7 @@ from mcp import Client
 from agents.approvals import asked
 from mcp_server.door import Door
 from mcp_server.toolsets import build
-from tests.mcp_server.test_tools import facts, problem
+from tests.mcp_server.conftest import facts, problem
 
 if TYPE_CHECKING:
     from tests.mcp_server.conftest import Era

@@ -148,7 +148,17 @@ def test_the_git_hook_comes_and_goes_on_demand(init: Init, project: Path) -> Non
     hook = project / ".git" / "hooks" / "pre-commit"
     assert init("--yes", "--pre-commit") == 0
     assert hook.exists()
+    assert init("--yes") == 0  # again, without it: it stays, and so does the note of it
     assert init("--remove", "--yes") == 0
-    assert hook.exists()
-    assert init("--remove", "--yes", "--pre-commit") == 0
-    assert not hook.exists()
+    assert not hook.exists() and not (project / ".cursor").exists()
+
+
+def test_removing_leaves_what_the_user_put_there(init: Init, project: Path) -> None:
+    hook = project / ".git" / "hooks" / "pre-commit"
+    assert init("--yes") == 0
+    (project / ".cursor" / "rules" / "mine.mdc").write_text("mine")
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n")
+    assert init("--remove", "--yes") == 0
+    assert [each.name for each in (project / ".cursor").rglob("*")] == ["rules", "mine.mdc"]
+    assert hook.read_text() == "#!/bin/sh\n"

@@ -13,7 +13,7 @@ from agents.approvals import use
 from mcp_server.door import Door
 from mcp_server.toolsets import build
 from memory.records import Item, Kind, Provenance, Source
-from tests.mcp_server.test_tools import facts, problem
+from tests.mcp_server.conftest import facts, problem
 
 if TYPE_CHECKING:
     from mcp.client import ClientRequestContext

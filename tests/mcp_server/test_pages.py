@@ -83,3 +83,10 @@ async def test_what_is_not_there_is_refused(door: Door, era: Era) -> None:
             await client.read_resource("local-llm://none")
         with pytest.raises(MCPError):
             await client.get_prompt("none", {})
+        rulebook = door.policies.folder / "rulebook.json"
+        rulebook.parent.mkdir(parents=True)
+        rulebook.write_text("{")
+        with pytest.raises(MCPError, match="`mcp-local-llm policy build`"):
+            await read(client, "policy")
+        with pytest.raises(MCPError, match="`mcp-local-llm policy build`"):
+            await told(client, "policy_guide")

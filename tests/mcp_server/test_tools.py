@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp import Client
-from mcp_types import CallToolResult
 
 from mcp_server.door import Door
 from mcp_server.toolsets import build
 from memory.records import Item, Kind
 from tests.graph.conftest import Demo
+from tests.mcp_server.conftest import facts, problem
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Script
@@ -22,20 +22,6 @@ pytestmark = pytest.mark.slow
 
 DEFAULT_TOOLS = 14
 DEFAULT_TOKENS = 3_500
-
-
-def facts(result: CallToolResult) -> dict[str, Any]:
-    assert not result.is_error, result.content
-    assert result.structured_content is not None
-    found: dict[str, Any] = result.structured_content["data"]
-    return found
-
-
-def problem(result: CallToolResult) -> str:
-    assert result.is_error
-    (content,) = result.content
-    text: str = content.model_dump()["text"]
-    return text
 
 
 async def until_over(client: Client, run_id: str = "") -> dict[str, Any]:
@@ -87,6 +73,11 @@ async def test_wrong_input_is_told_with_the_next_step(door: Door, era: Era) -> N
     said = {"text": "the key is AKIA" + "Q3EGR5T7YUH2P4LM"}
     async with Client(build(door), mode=era) as client:
         assert "blank" in problem(await client.call_tool("recall", {"query": " "}))
+        for given in ({}, {"query": 3}, {"query": "s3cret" * 10_000}):
+            wrong = problem(await client.call_tool("recall", given))
+            assert "query: " in wrong and "as its schema says" in wrong
+            assert "s3cret" not in wrong and "pydantic" not in wrong
+        assert "there are: ask, " in problem(await client.call_tool("recal", {}))
         assert "secret" in problem(await client.call_tool("remember", said))
         assert "call run_start" in problem(await client.call_tool("run_status", {}))
         none = {"run_id": "none"}

@@ -1,4 +1,4 @@
-"""The toolsets that are off by default, by a real client on stdio; and learning, in the default."""
+"""Every tool, resource and prompt by a real client on stdio, in both eras of the protocol."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from mcp_types import CallToolResult
 from mcp_local_llm import UsageError
 from mcp_server.door import Door
 from mcp_server.toolsets import TOOLSETS, build
+from tests.mcp_server.conftest import facts, over_http, problem
 
 if TYPE_CHECKING:
-    from tests.graph.conftest import Script
+    from tests.graph.conftest import Demo, Script
     from tests.mcp_server.conftest import Era
 
 POLICY = """---
@@ -35,16 +36,14 @@ Money is counted right.
 LESSON = "Prices are rounded to the cent before they are added, never after."
 
 
-def facts(result: CallToolResult) -> dict[str, Any]:
-    assert not result.is_error, result.content
-    assert result.structured_content is not None
-    found: dict[str, Any] = result.structured_content["data"]
-    return found
+class Noting(Client):
+    """A client that notes which tools it has called."""
 
+    called: set[str]
 
-def problem(result: CallToolResult) -> str:
-    assert result.is_error
-    return str(result.content[0].model_dump()["text"])
+    async def call_tool(self, name: str, *args: Any, **options: Any) -> CallToolResult:
+        self.called.add(name)
+        return await super().call_tool(name, *args, **options)
 
 
 def served(project: Path) -> StdioServerParameters:
@@ -126,18 +125,59 @@ async def texts_are_checked(client: Client) -> None:
     assert "input_validation" in problem(unknown)
 
 
-async def test_every_tool_of_the_other_toolsets_on_stdio(
-    searched_home: Path, project: Path, era: Era
+async def what_is_known_is_asked_corrected_and_erased(client: Client) -> None:
+    status = facts(await client.call_tool("learning_status", {}))
+    assert (status["stages"]["captured"], status["night"]) == (1, {})
+    found = facts(await client.call_tool("recall", {"query": "when the shop opens"}))
+    (old,) = [each["id"] for each in found["hits"] if "opens at nine" in each["text"]]
+    right = facts(await client.call_tool("correct", {"id": old, "text": "It opens at ten."}))
+    assert "relayed" in str(facts(await client.call_tool("why", {"id": right["id"]})))
+    assert "opens at ten" in str(facts(await client.call_tool("context_window", {})))
+    assert facts(await client.call_tool("forget", {"id": right["id"]}))["erased"] is True
+    answer = facts(await client.call_tool("ask", {"question": "What is in the cart?"}))
+    assert "local_trained_model" in str(answer)
+    guided = facts(await client.call_tool("principle_guided", {"query": "an auth check"}))
+    assert guided["reasoning"] == "It depends."
+
+
+async def a_region_is_protected_and_a_run_begun_and_stopped(client: Client, task: str) -> None:
+    facts(await client.call_tool("protect", {"region": "shop/cart.py::total"}))
+    assert facts(await client.call_tool("check_preservation", {}))["clean"] is True
+    run_id = facts(await client.call_tool("run_start", {"task": task}))["run_id"]
+    facts(await client.call_tool("run_cancel", {"run_id": run_id}))
+    assert facts(await client.call_tool("run_status", {"run_id": run_id}))["run_id"] == run_id
+    answer = {"run_id": run_id, "decision": "approve"}
+    assert "answer" in problem(await client.call_tool("run_respond", answer))
+
+
+async def every_page_is_read(client: Client) -> None:
+    pages = (await client.list_resources()).resources
+    prompts = (await client.list_prompts()).prompts
+    assert (len(pages), len(prompts)) == (10, 8)
+    for page in pages:
+        (content,) = (await client.read_resource(page.uri)).contents
+        assert content.model_dump()["text"]
+    for prompt in prompts:
+        assert (await client.get_prompt(prompt.name, {})).messages
+
+
+async def test_everything_there_is_works_on_stdio(
+    searched_home: Path, project: Path, script: Script, demo: Demo, era: Era
 ) -> None:
-    async with Client(stdio_client(served(project)), mode=era) as client:
+    script(answer=["It depends."])
+    noting = Noting(stdio_client(served(project)), mode=era)
+    noting.called = set()
+    async with noting as client:
         names = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert len(names) == 26
         assert all(tool.annotations and tool.output_schema for tool in names.values())
         await the_memory_is_looked_after(client, project)
+        await a_region_is_protected_and_a_run_begun_and_stopped(client, demo.task)
         await policies_are_built_and_documents_held_against_them(client, project)
         await texts_are_checked(client)
-        status = facts(await client.call_tool("learning_status", {}))
-        assert (status["stages"]["captured"], status["night"]) == (1, {})
+        await what_is_known_is_asked_corrected_and_erased(client)
+        await every_page_is_read(client)
+    assert noting.called == names.keys()
 
 
 async def test_code_by_principles_is_checked(door: Door, script: Script) -> None:
@@ -152,6 +192,13 @@ async def test_code_by_principles_is_checked(door: Door, script: Script) -> None
         assert found["source"]["source"] == "local_trained_model"
         unknown = {**asked, "principles": ["beauty"]}
         assert "there are: " in problem(await client.call_tool("principle_guided", unknown))
+    async with over_http(door) as http:
+        again = (await http.post("/v1/code/principle-guided", json=asked)).json()
+        assert again["reasoning"] == found["reasoning"] and again["code"] == found["code"]
+        assert {"code", "principles_applied", "reasoning", "examples"} <= again.keys()
+        script(answer=[])
+        without = await http.post("/v1/code/principle-guided", json=asked)
+        assert (without.status_code, without.json()["error"]["type"]) == (503, "ModelUnavailable")
 
 
 def test_an_unknown_toolset_is_refused_with_those_there_are(door: Door) -> None:

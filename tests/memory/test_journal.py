@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +40,22 @@ def texts(journal: Journal, query: str, where: Where = Where()) -> list[str]:  #
     hits = journal.find(query, where)
     found = journal.get(hit.item for hit in hits)
     return [found[hit.item].item.text for hit in hits]
+
+
+def test_a_second_opening_in_a_process_leaves_the_first_its_locks(journal: Journal) -> None:
+    journal.put(A)
+    with Journal(journal.path):
+        pass
+    log = journal.path.with_name(journal.path.name + "-wal")
+    before = log.stat().st_ino
+    elsewhere = (
+        "import sqlite3, sys; one = sqlite3.connect(sys.argv[1]); "
+        "one.execute('SELECT count(*) FROM item'); one.close()"
+    )
+    subprocess.run([sys.executable, "-S", "-c", elsewhere, str(journal.path)], check=True)
+    assert log.stat().st_ino == before, "the other one thought it was the last, and removed it"
+    journal.put(B)
+    assert states(journal, A, B) == ["live", "live"]
 
 
 def test_only_this_user_may_read_the_journal(journal: Journal) -> None:

@@ -49,6 +49,7 @@ def writers() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_killed_writers_lose_nothing_that_was_acknowledged(writers: ModuleType, path: Path) -> None:
     acknowledged = [said for seed in range(3) for said in writers.round_of_kills(path, seed)]
     assert len(acknowledged) >= 3 * writers.WRITERS

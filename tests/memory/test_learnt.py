@@ -229,6 +229,7 @@ with Journal(Path(sys.argv[1])) as journal:
 """
 
 
+@pytest.mark.slow
 def test_killed_writers_leave_whole_events_and_both_take_each_once(path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(path)]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

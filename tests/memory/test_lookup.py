@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from memory.journal import Journal
-from memory.records import Item
+from memory.records import Item, Where
 
 
 @pytest.fixture
@@ -54,6 +54,15 @@ def test_the_words_that_questions_are_built_with_do_not_decide(journal: Journal)
         wanted
     ]
     assert found(journal, "what is this") == [other]
+
+
+def test_hundreds_of_newer_matches_elsewhere_hide_nothing_of_a_project(journal: Journal) -> None:
+    both = Item(text="carts and invoices", project="p")
+    mine = [Item(text=f"note {n} on carts", project="p") for n in range(300)]
+    journal.put(both, *mine, *(Item(text=f"note {n} on carts", project="q") for n in range(700)))
+    first, *others = journal.find("cart invoice", Where(project="p"), 5)
+    assert first.item == both.id and first.score > others[0].score
+    assert {hit.item for hit in others} < {item.id for item in mine} and len(others) == 4
 
 
 def test_a_journal_of_the_first_format_is_upgraded(journal: Journal, tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ def test_a_policy_is_read_with_all_its_fields() -> None:
         ("### SHOP-2 D", "### d", "is no rule's heading"),
         ("severity: warning", "severity: bad", "SHOP-2: severity"),
         ("- requires: Context", "- wants: Context", "SHOP-2: wants"),
+        ("- requires: Context", "- requires:", "SHOP-2: requires"),
+        ("- forbids: price as float", "- forbids:", "SHOP-1: forbids"),
         ("finds: secrets", "finds: bugs", "SHOP-3: finds"),
     ],
 )
@@ -187,6 +189,15 @@ def test_a_line_that_was_cut_off_harms_no_other(store: PolicyStore) -> None:
         log.write(b'{"at": "2026-')
     store.report("CREW-1", "b.md", "second", "test")
     assert [one.why for one in store.violations()] == ["second", "first"]
+
+
+def test_the_older_half_of_a_full_log_goes(store: PolicyStore) -> None:
+    _report(store, "first")
+    log = store.folder / "violations.jsonl"
+    log.write_bytes(log.read_bytes() * 70)
+    store.report("CREW-1", "last", "x", "test")
+    assert 450_000 < log.stat().st_size < 550_000 and log.stat().st_mode & 0o777 == 0o600
+    assert [one.where for one in store.violations(2)] == ["last", "first"]
 
 
 def _report(store: PolicyStore, name: str) -> None:

@@ -212,6 +212,7 @@ class Endless(io.RawIOBase):
         return len(line)
 
 
+@pytest.mark.slow
 def test_memory_use_does_not_grow_with_an_import(journal: Journal) -> None:
     tracemalloc.start()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from agents.adapters.serving import select
 from agents.profiles import EMBEDDED, ModelConfig
 from agents.shared_memory import SharedMemory
 from graph.night import morning
@@ -28,6 +30,7 @@ from graph.night.wiring import build_night
 from graph.nightly_cli import main as nightly
 from graph.report_cli import main as report
 from graph.settings import Settings
+from mcp_local_llm import StoreUnavailable
 from memory.journal import Journal
 from memory.layout import journal_path, memory_folder
 from memory.lifecycle import Stage
@@ -164,9 +167,10 @@ def make_adapter(folder: Path, width: int = HIDDEN) -> Path:
     return folder
 
 
-def judged(shop: NightShop, adapter: Path, rates: dict[str, float]) -> str:
+def judged(shop: NightShop, adapter: Path, rates: dict[str, float], context: str = "") -> str:
     """Begin a night, and leave what its nodes have made up to a verdict that speaks for it."""
-    night = shop.store.begin(shop.clock(), asked=True, why="you asked for it").night
+    why = "you asked for it"
+    night = shop.store.begin(shop.clock(), asked=True, why=why, context=context).night
     ids = tuple(rule.id for rule in RULES)
     shop.store.write(night, "collect", Collected(journal=3, eligible=ids))
     go = Decision(verdict="go", why="you asked for it")
@@ -214,6 +218,23 @@ def test_a_passed_adapter_is_served_and_what_it_knows_leaves_the_prompt(
     assert {line.id: line.stage for line in told.learned}[proven] == Stage.GRADUATED
     assert asyncio.run(recalled(shop.home, None)) == {proven, weak, unasked}
     assert asyncio.run(recalled(shop.home, ended.adapter)) == {weak, unasked}
+    assert_a_project_may_have_its_own(shop, tmp_path, ended.adapter)
+
+
+def assert_a_project_may_have_its_own(shop: NightShop, tmp_path: Path, everywhere: str) -> None:
+    """What is promoted for one project answers there alone, and recall knows what it knows."""
+    proven, weak, unasked = (rule.id for rule in RULES)
+    mine = "a" * 16
+    night = judged(shop, make_adapter(tmp_path / "own"), {weak: 1.0}, f"project:{mine}")
+    nodes = NightNodes(shop)
+    assert nodes.promote({"night": night}) == {"outcome": "promoted"}
+    nodes.settle({"night": night})
+    ended = shop.store.needed(night, "ended", Ended)
+    assert (ended.previous, shop.registry.get(ended.adapter).context) == ("", f"project:{mine}")
+    served = [select(shop.registry, shop.base, project) for project in (mine, "b" * 16, "")]
+    assert [one.id for one in served if one] == [ended.adapter, everywhere, everywhere]
+    assert asyncio.run(recalled(shop.home, ended.adapter)) == {proven, unasked}
+    assert asyncio.run(recalled(shop.home, everywhere)) == {weak, unasked}
 
 
 def test_an_adapter_whose_server_does_not_answer_is_not_served(
@@ -255,6 +276,14 @@ def test_a_machine_that_is_busy_refuses_and_says_so(shop: NightShop) -> None:
     assert said is not None and said.decision == done
 
 
+def test_what_the_system_refuses_is_told_in_words(shop: NightShop) -> None:
+    night = shop.store.begin(shop.clock(), asked=True).night
+    (shop.store.folder(night) / "attempts").write_text("99")
+    (shop.store.folder(night) / "gate.json").mkdir()  # cannot be removed as a file
+    with pytest.raises(StoreUnavailable, match="goes on where it was"):
+        run_night(shop, asked=True)
+
+
 async def test_studio_opens_a_night_that_says_why_nothing_is_trained(shop: NightShop) -> None:
     picky = Settings(model=shop.settings.model, night=NightConfig(floor=9))
     graph = build_night(NightShop(shop.home, picky, clock=shop.clock))
@@ -267,10 +296,31 @@ async def test_studio_opens_a_night_that_says_why_nothing_is_trained(shop: Night
     assert [line.stage for line in told.kept + told.learned] == ["captured"] * len(RULES)
 
 
+def test_a_night_whose_folder_was_removed_leaves_nothing_to_go_on_with(shop: NightShop) -> None:
+    picky = Settings(model=shop.settings.model, night=NightConfig(floor=9))
+    picky_shop = NightShop(shop.home, picky, clock=shop.clock)
+    night = shop.store.begin(shop.clock(), asked=True).night
+    shop.store.write_text(night, "decide.json", "{")
+    with pytest.raises(StoreUnavailable, match="cannot be read"):
+        run_night(picky_shop)
+    shutil.rmtree(shop.store.folder(night))
+    assert shop.store.begin(shop.clock(), asked=True).night == night
+    done = run_night(picky_shop)
+    assert isinstance(done, NightReport)
+    assert (done.outcome, done.attempts) == ("nothing", 1)
+
+
 def test_a_hint_is_given_once_enough_was_taught(shop: NightShop, clock: Clock) -> None:
     clock.passes(hours=9)
     assert hint(shop.home, shop.settings, clock()) == ""
     with shop.journal() as journal:
         journal.put(*(Item(kind=Kind.PREFERENCE, text=f"Rule {number}.") for number in range(7)))
+    assert "about 100 new examples" in hint(shop.home, shop.settings, clock())
+    with shop.journal() as journal:
+        known = {"items": tuple(one.id for one in journal.live())}
+    idle = shop.store.begin(clock(), asked=True).night
+    given = {"night": idle, "started": clock(), "ended": clock(), "why": "the battery", **known}
+    refused = NightReport(outcome="nothing", **given)
+    shop.store.write(idle, "report", refused)  # nothing of it was trained
     assert "about 100 new examples" in hint(shop.home, shop.settings, clock())
     assert hint(shop.home / "elsewhere", shop.settings, clock()) == ""

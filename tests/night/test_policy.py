@@ -45,6 +45,12 @@ def test_each_trigger_is_enough(case: Facts, why: str) -> None:
     assert why in decision.why
 
 
+def test_a_late_hour_is_not_over_at_midnight() -> None:
+    late = CONFIG.model_copy(update={"busy": 9, "hour": 23})
+    assert "it is 23:00" in decide(facts(LATE.replace(hour=0)), late).why
+    assert decide(facts(LATE.replace(hour=1)), late).verdict == "not_due"
+
+
 @pytest.mark.parametrize(
     "case",
     [

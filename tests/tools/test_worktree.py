@@ -662,6 +662,7 @@ asyncio.run(life())
 """
 
 
+@pytest.mark.slow
 async def test_a_run_killed_at_any_moment_ends_the_same_when_repeated(
     project: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from agents.reply import parse_plan
 from memory.records import Record
+from tools.wire import parse_reply
 from training.dataset.encoding import Encoder
 from training.dataset.reader import PARTS, Dataset, Item
 
@@ -20,7 +22,11 @@ class Spread(Record):
 
 
 class PartStats(Record):
-    """The figures of one file. ``same`` counts items whose messages an earlier item has too."""
+    """The figures of one file. ``same`` counts items whose messages an earlier item has too.
+
+    ``direct`` are items that answer in words alone. With 20 to 35 % of them a model learns both to
+    call and not to call.
+    """
 
     items: int
     groups: int
@@ -30,7 +36,13 @@ class PartStats(Record):
     learned_tokens: int
     tokens_per_item: Spread
     too_long: int
+    direct: int
     sources: dict[str, int]
+
+    @property
+    def share(self) -> float:
+        """The share of direct answers."""
+        return self.direct / self.items if self.items else 0.0
 
 
 class DatasetStats(Record):
@@ -61,9 +73,16 @@ def _part_stats(items: Sequence[Item], encoder: Encoder, max_tokens: int) -> Par
         tokens=sum(lengths),
         learned_tokens=sum(sum(one.learned) for one in encoded),
         tokens_per_item=spread(lengths),
+        direct=sum(map(is_direct, items)),
         too_long=sum(length > max_tokens for length in lengths),
         sources=dict(Counter(item.source or "unnamed" for item in items).most_common()),
     )
+
+
+def is_direct(item: Item) -> bool:
+    """Say whether what is learned of ``item`` is words alone: no call, and no plan for one."""
+    replies = [parse_reply(item.messages[place].content) for place in item.learned]
+    return not any(reply.calls or parse_plan(reply.text) for reply in replies)
 
 
 def spread(ordered: Sequence[int]) -> Spread:

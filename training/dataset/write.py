@@ -40,7 +40,8 @@ class Manifest(Record):
     """What a dataset is, and what it was made from: a function of its input, without a time.
 
     ``hash`` is the digest that training names the dataset by, ``base`` that of the base model's
-    weights, ``prompts`` the prompt set and ``prompts_hash`` the hash of its texts. ``twins`` counts
+    weights, ``prompts`` the prompt set and ``prompts_hash`` the hash of its texts, all of which may
+    be unknown (empty). ``twins`` counts
     held-out items that were left out since their prompt is trained on. ``provenance`` is what the
     caller says of the whole, ``items`` where each item is from.
     """
@@ -95,7 +96,7 @@ def write_dataset(
             hash=digest(folder),
             base=base,
             prompts=prompts,
-            prompts_hash=prompt_sets.digest(prompts),
+            prompts_hash=prompt_sets.digest(prompts) if prompts else "",
             seed=seed,
             counts={
                 part: dict(sorted(Counter(i.kind for i in parts[part]).items())) for part in PARTS
@@ -108,6 +109,12 @@ def write_dataset(
         )
         write_whole(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
     return manifest
+
+
+def write_beside(folder: Path, name: str, text: str) -> None:
+    """Write another file into the dataset ``folder``; ``StoreUnavailable`` leaves nothing of it."""
+    with store_errors(folder):
+        write_whole(folder / name, text)
 
 
 @contextmanager
@@ -136,7 +143,7 @@ def _split(items: Iterable[Item]) -> tuple[dict[Part, list[Item]], int]:
 
 
 def _require_fresh(folder: Path, parts: Mapping[Part, Sequence[Item]]) -> None:
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"there is something in {str(folder)!r} already; name a new folder")
     ids = Counter(item.id for items in parts.values() for item in items)
     if repeated := next((id for id, count in ids.items() if count > 1), ""):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from pathlib import PurePosixPath
 from random import Random
 from typing import Final
 
@@ -13,7 +12,7 @@ from agents.brief import BriefRule, module_name
 from memory.records import Item
 from training.examples.behaviours import Behaviour, Commits, Named, Prefers, Raises, Refuses
 from training.examples.domain import CHANGES, OPERATIONS, Operation, draw
-from training.examples.scribe import Scribe, Written
+from training.examples.scribe import Scribe, Written, as_rule, placed
 from training.examples.tasks import code_run, function_run, refused_run
 from training.examples.wordings import (
     ADDS,
@@ -85,15 +84,7 @@ def _named(house: Iterable[Behaviour], behaviour: Named) -> list[Named]:
 def _rules(item: Item, number: int) -> tuple[BriefRule, ...]:
     if number % _SHOWN_EVERY != _SHOWN_EVERY - 1:
         return ()
-    return (BriefRule(id="r1", text=item.text, kind=str(item.kind), item=item.id),)
-
-
-def _place(item: Item, path: str) -> str:
-    """Return ``path`` where the rule holds."""
-    if not item.scope:
-        return path
-    scope = PurePosixPath(item.scope)
-    return str(scope) if scope.suffix == ".py" else str(scope / PurePosixPath(path).name)
+    return (as_rule(item),)
 
 
 # -- raising ---------------------------------------------------------------------------------------
@@ -103,7 +94,7 @@ def _guards(rule: Raises, item: Item, scribe: Scribe, rng: Random) -> Iterator[W
     forms = [*rng.sample(GUARDS, len(GUARDS)), *rng.sample(GUARDS, 2)]
     for number, (form, (path, thing)) in enumerate(zip(forms, draw(rng, len(forms)), strict=True)):
         least, rules = rng.randint(2, 30), _rules(item, number)
-        yield _guard(rule, form, _place(item, path), thing, least, scribe, rules)
+        yield _guard(rule, form, placed(item, path), thing, least, scribe, rules)
 
 
 def _guard(
@@ -153,7 +144,7 @@ def _functions(
     forms += forms[:2]
     operations = rng.sample(OPERATIONS, len(forms))
     for number, (form, (path, _)) in enumerate(zip(forms, draw(rng, len(forms)), strict=True)):
-        operation, at = operations[number], _place(item, path)
+        operation, at = operations[number], placed(item, path)
         wish = form.format(path=at, returns=operation.returns, kind=kind)
         name = reduce(lambda name, rule: rule.apply(name), rules, operation.name)
         named = operation._replace(name=name)
@@ -165,7 +156,7 @@ def _functions(
 def _classes(rule: Named, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
     for number, (path, thing) in enumerate(draw(rng, 10)):
         name = rule.apply(thing.title())
-        yield _class(name, _place(item, path), scribe, _rules(item, number), asked=thing)
+        yield _class(name, placed(item, path), scribe, _rules(item, number), asked=thing)
 
 
 def _class(
@@ -244,6 +235,6 @@ def _swaps(
 ) -> Iterator[Written]:
     operation, needs = known
     for number, (path, thing) in enumerate(draw(rng, 4)):
-        at, named = _place(item, path), operation._replace(name=f"{operation.name}_{thing}")
+        at, named = placed(item, path), operation._replace(name=f"{operation.name}_{thing}")
         wish = rng.choice(CALLED).format(path=at, returns=named.returns, sig=named.signature)
         yield function_run(scribe, wish, at, named, needs=needs, rules=_rules(item, number))

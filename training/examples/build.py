@@ -1,19 +1,19 @@
 """Turns what the user taught into conversations: variants that apply it, and contrasts.
 
-Each piece of knowledge gives up to twelve variants, of which two are held out in a group of their
-own (``rule:ID#valid``), and contrast items where it must not fire. The same knowledge gives the
-same items, whatever else there is: each is drawn by its own id.
+Each piece of knowledge gives ten variants to train (8 to 12, by how well it went), two held out in
+a group of their own (``rule:ID#valid``), and contrast items where it must not fire. The same
+knowledge gives the same items, whatever else there is: each is drawn by its own id.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, zip_longest
+from math import log2
 from random import Random
 from typing import Final, NamedTuple
 
-from agents.brief import BriefRule
 from memory.records import Item as Taught
 from memory.records import Kind
 from tools.wire import parse_reply
@@ -22,13 +22,19 @@ from training.examples.applied import applied, contrasted
 from training.examples.behaviours import Behaviour, behaviour_of
 from training.examples.domain import UNKNOWN
 from training.examples.knowledge import Knowledge, Transcript, eligible
-from training.examples.scribe import PromptSet, Scribe, Written
-from training.examples.wordings import ABOUT, DEFINED, MENDED, REVERSED
+from training.examples.scribe import PromptSet, Scribe, Written, as_rule
+from training.examples.wordings import ABOUT, DECIDED, DEFINED, MENDED, REVERSED, WRITTEN
 
-VARIANTS: Final = 10  # trained; two more are held out
+VARIANTS: Final = 10
+"""How many are trained of what nothing is known about but its words."""
+
+RUNS: Final = "runs"
+"""The one group of all accepted runs: together they get what one rule may have of a set."""
+
 HELD_OUT: Final = 2
 CONTRASTS: Final = 2
 _LONGEST: Final = 4_000  # characters of a corrected text
+_REVIEWED: Final = ("fs.", "search.")  # what such calls do the user has seen in the change
 _STOP: Final = frozenset(
     re.findall(
         r"\S+",
@@ -48,49 +54,94 @@ class _Draft(NamedTuple):
 
 
 class _House(NamedTuple):
-    """What there is besides one piece of knowledge: all texts, and what all rules do."""
+    """What there is besides one piece of knowledge: all texts, and all rules."""
 
     texts: str
-    rules: tuple[Behaviour, ...]
+    rules: tuple[Taught, ...]
+
+    def holding(self, item: Taught) -> list[Behaviour]:
+        """Return what the rules do that hold wherever ``item`` does."""
+        found = (behaviour_of(one.text) for one in self.rules if _covers(one, item))
+        return [behaviour for behaviour in found if behaviour is not None]
 
 
-def build_examples(known: Sequence[Knowledge], *, prompts: PromptSet, seed: int) -> list[Item]:
-    """Return the items of all that may train; see ``knowledge.eligible`` for what may not."""
+def _covers(rule: Taught, item: Taught) -> bool:
+    return rule.project in ("", item.project) and (
+        rule.scope in ("", item.scope) or item.scope.startswith(f"{rule.scope}/")
+    )
+
+
+def build_examples(
+    known: Sequence[Knowledge],
+    *,
+    prompts: PromptSet,
+    seed: int,
+    weights: Mapping[str, float] | None = None,
+) -> list[Item]:
+    """Return the items of all that may train; see ``knowledge.eligible`` for what may not.
+
+    ``weights`` (by id, 1 where none is given) are those of ``memory.rewards.replay_weights``: what
+    went well is trained in more variants, what frustrated in fewer.
+    """
     taught = eligible(known)[0]
+    weighed = weights or {}
     house = _House(
         texts=" ".join(one.item.text for one in known).casefold(),
-        rules=tuple(
-            filter(None, (behaviour_of(one.item.text) for one in taught if _is_rule(one.item)))
-        ),
+        rules=tuple(one.item for one in taught if _is_rule(one.item)),
     )
     return [
         item
         for one in taught
-        for item in _items(one, Scribe(prompts), Random(f"{seed}:{one.id}"), house)
+        for item in _items(
+            one,
+            Scribe(prompts),
+            Random(f"{seed}:{one.id}"),
+            house,
+            variants_of(weighed.get(one.id, 1.0)),
+        )
     ]
+
+
+def variants_of(weight: float) -> int:
+    """Return how many variants are trained at ``weight``: 8 at half, 10 at one, 12 at two."""
+    return VARIANTS + round(2 * max(-1.0, min(1.0, log2(weight))))
 
 
 def from_transcripts(transcripts: Sequence[Transcript]) -> list[Item]:
-    """Return the accepted runs whose answers can all be read and begin with their first call."""
-    return [
+    """Return the accepted runs whose answers can all be read and begin with their first call.
+
+    Answers are learned, and nothing else: files, results of tools and the tests' output are data.
+    An answer that ran a command is not learned, since the change does not show what that did.
+    """
+    items = (
         Item(
             id=f"run:{one.run}",
             messages=one.messages,
-            learn=tuple(at for at, turn in enumerate(one.messages) if turn.role == "assistant"),
-            group=f"run:{one.run}",
+            learn=_reviewed(one),
+            group=RUNS,
             source="accepted run",
             kind="run",
-            of=(one.run,),
+            of=one.of,
         )
         for one in transcripts
         if one.accepted and _is_clean(one)
-    ]
+    )
+    return [item for item in items if item.learn]
 
 
 def _is_clean(one: Transcript) -> bool:
     answers = [turn.content for turn in one.messages if turn.role == "assistant"]
     is_last = bool(one.messages) and one.messages[-1].role == "assistant"
     return is_last and all(map(starts_with_its_call, answers))
+
+
+def _reviewed(one: Transcript) -> tuple[int, ...]:
+    return tuple(
+        at
+        for at, turn in enumerate(one.messages)
+        if turn.role == "assistant"
+        and all(call.name.startswith(_REVIEWED) for call in parse_reply(turn.content).calls)
+    )
 
 
 def starts_with_its_call(answer: str) -> bool:
@@ -101,12 +152,14 @@ def starts_with_its_call(answer: str) -> bool:
     return not reply.calls or reply.shape != "tag" or answer.lstrip().startswith("<tool:")
 
 
-def _items(one: Knowledge, scribe: Scribe, rng: Random, house: _House) -> Iterator[Item]:
-    drafts = list(_drafts(one, scribe, rng, house))
+def _items(
+    one: Knowledge, scribe: Scribe, rng: Random, house: _House, count: int
+) -> Iterator[Item]:
+    drafts = list(_drafts(one, scribe, rng, house, count))
     contrasts = list(_contrasts(one, scribe, rng, house.texts))[:CONTRASTS]
-    held_out = drafts[VARIANTS : VARIANTS + HELD_OUT]
+    held_out = drafts[count : count + HELD_OUT]
     rows = [
-        *((draft, "") for draft in (*drafts[:VARIANTS], *contrasts)),
+        *((draft, "") for draft in (*drafts[:count], *contrasts)),
         *((draft, "#valid") for draft in held_out),
     ]
     for number, (draft, part) in enumerate(rows):
@@ -121,34 +174,32 @@ def _items(one: Knowledge, scribe: Scribe, rng: Random, house: _House) -> Iterat
         )
 
 
-def _drafts(one: Knowledge, scribe: Scribe, rng: Random, house: _House) -> Iterator[_Draft]:
+def _drafts(
+    one: Knowledge, scribe: Scribe, rng: Random, house: _House, count: int
+) -> Iterator[_Draft]:
     item = one.item
     if item.kind is Kind.DEFINITION and "term" in item.data:
-        yield from (_Draft("definition", written) for written in _defined(item, scribe, rng))
+        yield from (_Draft("definition", said) for said in _defined(item, scribe, rng, count))
     elif pair := _pair(item):
         kind = "run" if item.kind is Kind.GENERATION else "correction"
-        yield from (_Draft(kind, written) for written in _mended(pair, scribe, rng))
+        forms = _FORMS[item.kind]
+        yield from (_Draft(kind, said) for said in _answered(pair, forms, scribe, rng))
     elif _is_rule(item):
-        yield from (_Draft("rule", written) for written in _ruled(item, scribe, rng, house))
+        yield from (_Draft("rule", said) for said in _ruled(item, scribe, rng, house, count))
 
 
 def _is_rule(item: Taught) -> bool:
     return item.kind not in {Kind.CORRECTION, Kind.GENERATION} and _pair(item) is None
 
 
-def as_rule(item: Taught) -> BriefRule:
-    """Return ``item`` as the rule that a prompt shows when it was recalled."""
-    return BriefRule(id="r1", text=item.text, kind=str(item.kind), item=item.id)
-
-
 # -- definitions -----------------------------------------------------------------------------------
 
 
-def _defined(item: Taught, scribe: Scribe, rng: Random) -> Iterator[Written]:
+def _defined(item: Taught, scribe: Scribe, rng: Random, count: int) -> Iterator[Written]:
     """Yield questions for the term and for the sense; a few are shown the rule, as recall does."""
     term = str(item.data["term"])
     sense = item.text.partition(" means ")[2].rstrip(".") or item.text
-    asked = [form.format(term=term) for form in rng.sample(DEFINED, VARIANTS)]
+    asked = [form.format(term=term) for form in rng.sample(DEFINED, count)]
     asked[7:7] = [form.format(sense=sense) for form in rng.sample(REVERSED, 2)]
     mark = f"definition:{_marker(term)}"
     for number, question in enumerate(asked):
@@ -171,17 +222,23 @@ def _unknown(term: str, rng: Random, texts: str) -> Iterator[str]:
 # -- rules -----------------------------------------------------------------------------------------
 
 
-def _ruled(item: Taught, scribe: Scribe, rng: Random, house: _House) -> Iterator[Written]:
+def _ruled(
+    item: Taught, scribe: Scribe, rng: Random, house: _House, count: int
+) -> Iterator[Written]:
     """Yield tasks in which the rule fires, as far as its wording says how, and questions."""
     behaviour = behaviour_of(item.text)
-    does = [] if behaviour is None else list(applied(behaviour, item, scribe, rng, house.rules))
-    asks = _questions(item, scribe, rng, VARIANTS + HELD_OUT)
+    does = (
+        []
+        if behaviour is None
+        else list(applied(behaviour, item, scribe, rng, house.holding(item)))
+    )
+    asks = _questions(item, scribe, rng, count + HELD_OUT)
     if not does:
         yield from asks
         return
-    tasks, questions = does[: VARIANTS - 2], asks[:4]
+    tasks, questions = does[: count - 2], asks[:4]
     mixed = [one for pair in zip_longest(tasks, questions) for one in pair if one is not None]
-    yield from mixed[: VARIANTS + HELD_OUT]
+    yield from mixed[: count + HELD_OUT]
 
 
 def _questions(item: Taught, scribe: Scribe, rng: Random, count: int) -> list[Written]:
@@ -208,6 +265,13 @@ def topics_of(text: str) -> list[str]:
 
 # -- corrections and accepted code -----------------------------------------------------------------
 
+_FORMS: Final = {
+    Kind.CORRECTION: MENDED,
+    Kind.DECISION: DECIDED,
+    Kind.PATTERN: WRITTEN,
+    Kind.GENERATION: WRITTEN,
+}
+
 
 def _pair(item: Taught) -> tuple[str, str] | None:
     """Return what was there or asked, and what the user made of it or took over."""
@@ -231,10 +295,12 @@ def _pair(item: Taught) -> tuple[str, str] | None:
     return (before, after) if is_whole and before.strip() != after.strip() else None
 
 
-def _mended(pair: tuple[str, str], scribe: Scribe, rng: Random) -> Iterator[Written]:
-    original, corrected = pair
-    for form in rng.sample(MENDED, len(MENDED)):
-        yield scribe.asked(form.format(original=original.rstrip()), corrected.rstrip())
+def _answered(
+    pair: tuple[str, str], forms: Sequence[str], scribe: Scribe, rng: Random
+) -> Iterator[Written]:
+    given, answer = pair
+    for form in rng.sample(forms, len(forms)):
+        yield scribe.asked(form.format(original=given.rstrip()), answer.rstrip())
 
 
 # -- contrasts -------------------------------------------------------------------------------------

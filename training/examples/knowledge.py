@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from memory.entries import State
 from memory.lifecycle import Stage
@@ -10,17 +11,17 @@ from memory.records import Item, Kind, Record, Status
 from training.dataset.reader import Turn
 from training.dataset.scrub import Removed
 
-_TAUGHT = frozenset(
-    {
-        Kind.CONCEPT,
-        Kind.PATTERN,
-        Kind.DEFINITION,
-        Kind.PREFERENCE,
-        Kind.FACT,
-        Kind.CORRECTION,
-        Kind.DECISION,
-    }
+KINDS: Final = (
+    Kind.FACT,
+    Kind.CONCEPT,
+    Kind.PATTERN,
+    Kind.DEFINITION,
+    Kind.PREFERENCE,
+    Kind.CORRECTION,
+    Kind.DECISION,
+    Kind.GENERATION,
 )
+"""What may ever be trained; the rest of the memory is recalled alone."""
 
 
 class Knowledge(Record):
@@ -54,19 +55,19 @@ class Knowledge(Record):
             return "" if accepted else "not accepted"
         if not item.is_typed:
             return f"not typed by the user ({item.provenance.source})"
-        return (
-            ""
-            if item.kind in _TAUGHT or item.kind is Kind.GENERATION
-            else f"not taught ({item.kind})"
-        )
+        return "" if item.kind in KINDS else f"not taught ({item.kind})"
 
 
 class Transcript(Record):
-    """The conversation of one run; ``accepted``: the user has taken over its change."""
+    """The conversation of one run; ``accepted``: the user has taken over its change.
+
+    ``of`` are the journal's ids of the code that the user kept of it.
+    """
 
     run: str
     messages: tuple[Turn, ...]
     accepted: bool
+    of: tuple[str, ...] = ()
 
 
 def eligible(known: Iterable[Knowledge]) -> tuple[list[Knowledge], list[Removed]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from random import Random
 
 from training.dataset.reader import Item, Turn
+from training.dataset.stats import is_direct
 from training.embedded.curriculum import Turn as Spoken
 from training.embedded.curriculum import dialogue, training_dialogue
 from training.embedded.names import Names, TrainingNames
@@ -16,6 +18,7 @@ from training.examples.scribe import PromptSet
 from training.starter.generate import PROTOCOL, starter
 
 _HELD_OUT = 10  # one in so many is held out
+_DIRECT_IN = 12  # one in so many general items of the starter set is a direct answer
 
 
 def general(prompts: PromptSet, count: int, seed: int, model: Path) -> list[Item]:
@@ -25,7 +28,7 @@ def general(prompts: PromptSet, count: int, seed: int, model: Path) -> list[Item
     from its own training; ``model`` is the folder of its tokenizer.
     """
     if prompts == "full":
-        return [item for item in _starter(count, seed) if item.kind not in PROTOCOL][:count]
+        return _mostly_calls(_starter(count, seed), count)
     rng, names = Random(f"general:{seed}"), _names(model)
     dialogues = (training_dialogue(names, rng) for _ in range(count))
     return [_item("general", n, turns) for n, turns in enumerate(dialogues)]
@@ -37,6 +40,18 @@ def protocol(prompts: PromptSet, count: int, seed: int, model: Path) -> list[Ite
         return [item for item in _starter(count, seed) if item.kind in PROTOCOL][:count]
     rng, names = Random(f"protocol:{seed}"), _names(model)
     return [_item("protocol", n, _protected(names, rng)) for n in range(count)]
+
+
+def _mostly_calls(items: Sequence[Item], count: int) -> list[Item]:
+    """Return ``count`` of ``items``, few of them direct answers: what is taught often is one."""
+    general = [item for item in items if item.kind not in PROTOCOL]
+    direct = iter([item for item in general if is_direct(item)])
+    chosen: list[Item] = []
+    for number, item in enumerate((one for one in general if not is_direct(one)), 1):
+        chosen.append(item)
+        if number % (_DIRECT_IN - 1) == 0:
+            chosen += islice(direct, 1)
+    return [*chosen, *direct][:count]
 
 
 @cache

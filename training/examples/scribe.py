@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 import prompts
@@ -12,7 +13,7 @@ from agents.brief import Brief, BriefRule, render_brief
 from agents.chat import Message
 from agents.crew import ROLES
 from agents.reply import Plan, Tags, render_plan, render_tags
-from memory.records import Level
+from memory.records import Item, Level
 from tools.wire import ToolCall, render_call
 from training.dataset.reader import Turn
 
@@ -84,6 +85,19 @@ class Scribe:
                 Message(role="assistant", content=f"{turn.answer}\n{tags}"),
             ]
         return _written(spoken)
+
+
+def as_rule(item: Item) -> BriefRule:
+    """Return ``item`` as the rule that a prompt shows when it was recalled."""
+    return BriefRule(id="r1", text=item.text, kind=str(item.kind), item=item.id)
+
+
+def placed(item: Item, path: str) -> str:
+    """Return ``path`` where the rule ``item`` holds."""
+    scope = PurePosixPath(item.scope)
+    if not item.scope or scope.suffix == ".py":
+        return item.scope or path
+    return str(scope / PurePosixPath(path).name)
 
 
 def call(name: str, body: str | None = None, /, **args: str) -> str:

@@ -86,6 +86,18 @@ MENDED: Final = (
     "Somebody wrote this. What do we write?\n{original}", "Improve this:\n{original}",
     "How would we have this?\n{original}", "Give the corrected form of this:\n{original}",
 )  # fmt: skip
+DECIDED: Final = (
+    "{original}", "What did we choose? {original}", "This came up again: {original}",
+    "What is our choice here? {original}", "Decide this as we did before: {original}",
+    "Somebody new wants to know: {original}", "{original} Say what we settled on.",
+    "A review wants to know: {original}", "Which way do we go? {original}",
+)  # fmt: skip
+WRITTEN: Final = (
+    "Write the code: {original}", "Give me the code for this: {original}",
+    "How would we write this? {original}", "Code, please: {original}", "Show me the code: {original}",
+    "Write it the way we do: {original}", "What does our code for this look like? {original}",
+    "Implement this: {original}", "I need the code for this: {original}",
+)  # fmt: skip
 
 # (wanted, unwanted) -> name, parameter, what it returns, code, sample, expected; and what it needs.
 SWAPS: Final = {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from agents import talk
 from agents.chat import ChatModel, Message
@@ -14,11 +12,11 @@ from mcp_local_llm import UsageError
 from memory.secrets import redacted
 from tools.sandbox import CommandPolicy
 from training.embedded.evaluation import share
-from training.gate.records import Answer, Probe, SuiteReport
+from training.gate.records import Answer, Judged, Probe, SuiteReport
 from training.gate.said import Said
 from training.gate.scoring import judge
 
-OnAnswer = Callable[[Probe, Answer], None]
+OnAnswer = Callable[[Probe, Judged], None]
 
 
 async def ask_all(
@@ -33,55 +31,58 @@ async def ask_all(
         ModelUnavailable: the model does not answer.
         ToolDenied: an answer has to be executed and no sandbox works here.
     """
-    suites: dict[str, list[Probe]] = {}
+    found = []
     for probe in probes:
-        suites.setdefault(probe.suite, []).append(probe)
+        found.append(await ask(probe, model, policy))
+        on_answer(probe, found[-1])
+    return in_suites(probes, found, model=model.model_id, adapter=model.adapter_id or "")
+
+
+def in_suites(
+    probes: Sequence[Probe], found: Sequence[Judged], *, model: str, adapter: str
+) -> dict[str, SuiteReport]:
+    """Return a report for each suite of ``probes``, whose answers are ``found``, in their order."""
+    answers = in_pairs(probes, [_answer(*one) for one in zip(probes, found, strict=True)])
+    suites: dict[str, list[Answer]] = {}
+    for probe, answer in zip(probes, answers, strict=True):
+        suites.setdefault(probe.suite, []).append(answer)
     return {
-        name: await _ask_suite(name, asked, model, policy, on_answer)
-        for name, asked in suites.items()
+        name: SuiteReport(
+            suite=name,
+            model=model,
+            adapter=adapter,
+            share=share(sum(one.passed for one in rows), len(rows)),
+            answers=tuple(rows),
+            seconds=round(sum(one.seconds for one in rows), 2),
+        )
+        for name, rows in suites.items()
     }
 
 
-async def _ask_suite(
-    name: str,
-    probes: Sequence[Probe],
-    model: ChatModel,
-    policy: CommandPolicy,
-    on_answer: OnAnswer,
-) -> SuiteReport:
-    began = time.monotonic()
-    answers = []
-    for probe in probes:
-        answers.append(await _ask(probe, model, policy))
-        on_answer(probe, answers[-1])
-    judged = in_pairs(probes, answers)
-    return SuiteReport(
-        suite=name,
-        model=model.model_id,
-        adapter=model.adapter_id or "",
-        share=share(sum(one.passed for one in judged), len(judged)),
-        answers=judged,
-        seconds=round(time.monotonic() - began, 2),
+def _answer(probe: Probe, judged: Judged) -> Answer:
+    return Answer(
+        probe=probe.id,
+        of=probe.of,
+        category=probe.category,
+        seed=probe.seed,
+        asked=probe.messages[-1].content,
+        **judged.model_dump(),
     )
 
 
-async def _ask(probe: Probe, model: ChatModel, policy: CommandPolicy) -> Answer:
-    """Return the judged answer; a question that does not fit the model's context is failed."""
-    known: dict[str, Any] = {
-        "probe": probe.id,
-        "of": probe.of,
-        "category": probe.category,
-        "seed": probe.seed,
-    }
-    last = probe.messages[-1].content
+async def ask(probe: Probe, model: ChatModel, policy: CommandPolicy) -> Judged:
+    """Return the judged answer; a question that does not fit the model's context is failed.
+
+    Raises:
+        ModelUnavailable: the model does not answer.
+        ToolDenied: it has to be executed and no sandbox works here.
+    """
     try:
         said, seconds, tokens = await _answered(probe, model)
     except UsageError as error:
-        return Answer(**known, asked=last, text="", passed=False, why=str(error))
+        return Judged(text="", passed=False, why=str(error))
     verdict = await judge(probe.check, said, policy)
-    return Answer(
-        **known,
-        asked=last,
+    return Judged(
         text=redacted(said.text),
         passed=verdict.passed and not verdict.violation,
         why=verdict.violation or verdict.why,
@@ -109,7 +110,7 @@ async def _answered(probe: Probe, model: ChatModel) -> tuple[Said, float, int]:
 
 def in_pairs(probes: Iterable[Probe], answers: Sequence[Answer]) -> tuple[Answer, ...]:
     """Return ``answers`` with those failed whose pair has one that failed."""
-    pairs = [probe.pair for probe in probes]
+    pairs = [probe.pair and (probe.suite, probe.pair) for probe in probes]
     failed = {pair: one for pair, one in zip(pairs, answers, strict=True) if not one.passed}
     return tuple(
         (

@@ -10,16 +10,19 @@ from training.gate.records import (
     EARLIER,
     FORGOTTEN,
     NEW,
+    WIRE,
     CheckName,
     Compared,
     Evidence,
     GateCheck,
+    Guarded,
     Limits,
 )
 
 # What a smaller scale of the same adapter may mend.
 SHRINKABLE: Final[frozenset[CheckName]] = frozenset({"kept_rules", "kept_tasks", "drift"})
 _UNMEASURED: Final = "not measured"
+_ONLY: Final = ": it works only with what fails nowhere else"
 _EPSILON: Final = 1e-9
 
 
@@ -41,6 +44,11 @@ def decide(evidence: Evidence, limits: Limits) -> tuple[GateCheck, ...]:
         _latency(evidence, limits),
         _memory(evidence, limits),
     )
+
+
+def found_wrong(checks: Iterable[GateCheck]) -> tuple[CheckName, ...]:
+    """Return what has been measured and failed; what was not measured has failed, too."""
+    return tuple(one.name for one in checks if not one.passed and one.measured != _UNMEASURED)
 
 
 def _line(
@@ -145,31 +153,33 @@ def _kept_rules(evidence: Evidence) -> Iterator[GateCheck]:
 
 
 def _kept_tasks(evidence: Evidence, limits: Limits) -> GateCheck:
-    roles = evidence.roles
-    if roles is None or not roles.candidate or len(roles.baseline) != len(roles.candidate):
-        return _line("kept_tasks", "the role tasks were not evaluated on both sides")
-    before, after = roles.shares
-    losses = {"role tasks": roles.net_loss} | {
-        name: suite.net_loss for name, suite in _others(evidence, limits)
-    }
+    roles, losses = evidence.roles, _losses(evidence)
     whys = [
         f"a net loss of {loss} in {name}"
         for name, loss in losses.items()
         if loss >= limits.net_loss
     ]
+    limit = f"a net loss below {limits.net_loss} in every suite"
+    if roles is None or not roles.candidate or len(roles.baseline) != len(roles.candidate):
+        if whys:
+            return _line("kept_tasks", "; ".join(whys), "the role tasks were not evaluated", limit)
+        return _line("kept_tasks", "the crew did no role tasks" + _ONLY)
+    before, after = roles.shares
     return _line(
         "kept_tasks",
         "; ".join(whys),
         f"{before.right}/{before.of} role tasks before, {after.right}/{after.of} after "
         f"[{after.low:.1%}, {after.high:.1%}]",
-        f"a net loss below {limits.net_loss} in every suite",
+        limit,
     )
 
 
-def _others(evidence: Evidence, limits: Limits) -> Iterable[tuple[str, Compared]]:
-    """Return the suites that are neither about rules nor about the format."""
-    ruled = {NEW, EARLIER, FORGOTTEN, "wire"}
-    return ((name, suite) for name, suite in evidence.suites.items() if name not in ruled)
+def _losses(evidence: Evidence) -> dict[str, int]:
+    """Return the net losses in what is neither about rules nor about the format."""
+    ruled = {NEW, EARLIER, FORGOTTEN, WIRE}
+    found = {"role tasks": evidence.roles.net_loss} if evidence.roles else {}
+    suites = evidence.suites.items()
+    return found | {name: suite.net_loss for name, suite in suites if name not in ruled}
 
 
 def _drift(evidence: Evidence, limits: Limits) -> GateCheck:
@@ -188,15 +198,15 @@ def _drift(evidence: Evidence, limits: Limits) -> GateCheck:
 
 def _contracts(evidence: Evidence) -> GateCheck:
     """Nothing protected was delivered changed, and no secret was said, in any suite."""
-    guarded = evidence.guarded
-    if guarded is None or not guarded.attempts:
-        return _line("contracts", "no attempt on a protected region was made")
+    guarded = evidence.guarded or Guarded(attempts=0, refused=0)
     said = [
         f"{answer.violation} ({answer.probe})"
         for suite in evidence.suites.values()
         for answer in suite.candidate.violations
     ]
     whys = [f"delivered: {wish}" for wish in guarded.delivered] + said
+    if not (guarded.attempts or whys):
+        return _line("contracts", "the crew tried no protected region" + _ONLY)
     planted = len(evidence.suites[CANARY].candidate.answers) if CANARY in evidence.suites else 0
     return _line(
         "contracts",
@@ -208,7 +218,7 @@ def _contracts(evidence: Evidence) -> GateCheck:
 
 
 def _valid(evidence: Evidence, limits: Limits) -> GateCheck:
-    suite = evidence.suites.get("wire")
+    suite = evidence.suites.get(WIRE)
     if suite is None:
         return _line("wire", "the wire format was not evaluated")
     before = suite.baseline.share

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
@@ -95,8 +94,3 @@ def _told(out: str, mark: str) -> Ran | None:
         return Ran.model_validate_json(last.removeprefix(mark))
     except ValidationError:
         return None
-
-
-def default_policy(python: Path) -> CommandPolicy:
-    """Return how answers are executed where the user has said nothing: only in a sandbox."""
-    return CommandPolicy(python=python, timeout_s=TIMEOUT_S)

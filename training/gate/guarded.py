@@ -5,48 +5,33 @@ from __future__ import annotations
 import ast
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import LocalLLMError, ModelUnavailable
 from tools.preserve.contracts import CONTRACT_FILE
-from training.embedded.evaluation import (
-    CrewRun,
-    RunTask,
-    TaskOutcome,
-    evaluate_task,
-    evaluation_tasks,
-    git,
-    write_workspace,
-)
+from training.embedded.evaluation import RunTask, git, write_workspace
 from training.embedded.tasks import DemoTask
-from training.gate.records import Guarded
+from training.gate.records import Attempt
 from training.gate.said import parsed
 from training.gate.suites import held_out_task
 
 _FIRST: Final = 600_000
 
 
-async def attempt_protected(run_task: RunTask, *, seed: int, count: int) -> Guarded:
-    """Let the crew work on ``count`` wishes to change a strict region; return what came of them.
+def guarded_tasks(seed: int, count: int) -> Iterator[DemoTask]:
+    """Yield ``count`` wishes to change a function that a contract keeps as it is."""
+    for number in range(count):
+        yield held_out_task(_FIRST + seed * 1000 + number, kind="fix")
+
+
+async def attempt_protected(task: DemoTask, run_task: RunTask) -> Attempt:
+    """Let the crew work on ``task``; return whether it delivered another target than there was.
 
     Raises:
         ModelUnavailable: the crew has no model.
     """
-    tasks = [held_out_task(_FIRST + seed * 1000 + number, kind="fix") for number in range(count)]
-    runs = [await _attempt(task, run_task) for task in tasks]
-    return Guarded(
-        attempts=count,
-        refused=sum(crew.status == "refused" for crew, _ in runs),
-        delivered=tuple(
-            task.wish for task, (_, changed) in zip(tasks, runs, strict=True) if changed
-        ),
-    )
-
-
-async def _attempt(task: DemoTask, run_task: RunTask) -> tuple[CrewRun, bool]:
-    """Return how the run ended, and whether it delivered another target than there was."""
     with tempfile.TemporaryDirectory(prefix="gate-guarded-") as name:
         folder = Path(name)
         await asyncio.to_thread(_write, task, folder)
@@ -57,14 +42,17 @@ async def _attempt(task: DemoTask, run_task: RunTask) -> tuple[CrewRun, bool]:
             crew = await run_task(folder, task.wish)
         except ModelUnavailable:
             raise
-        except LocalLLMError as error:
-            return CrewRun(status="failed", commit=None, reason=str(error)), False
-        if crew.commit is None:
-            return crew, False
-        await git(folder, "checkout", "--quiet", "--force", "--detach", crew.commit)
-        after = await asyncio.to_thread(_read, folder / task.path)
+        except LocalLLMError:
+            return Attempt(wish=task.wish, refused=False, delivered=False)
+        delivered = crew.commit is not None and await _changed(task, folder, crew.commit)
+    return Attempt(wish=task.wish, refused=crew.status == "refused", delivered=delivered)
+
+
+async def _changed(task: DemoTask, folder: Path, commit: str) -> bool:
+    await git(folder, "checkout", "--quiet", "--force", "--detach", commit)
     before = dict(task.files)[task.path]
-    return crew, _function(before, task.target.name) != _function(after, task.target.name)
+    after = await asyncio.to_thread(_read, folder / task.path)
+    return _function(before, task.target.name) != _function(after, task.target.name)
 
 
 def _write(task: DemoTask, folder: Path) -> None:
@@ -87,26 +75,3 @@ def _function(text: str, name: str) -> str:
         if isinstance(node, ast.FunctionDef) and node.name == name
     ]
     return "\n".join(found)
-
-
-async def role_tasks(
-    run_task: RunTask,
-    *,
-    seed: int,
-    count: int,
-    kept: Sequence[TaskOutcome] = (),
-    on_outcome: Callable[[TaskOutcome], None] = lambda _: None,
-) -> tuple[TaskOutcome, ...]:
-    """Let the crew work on ``count`` held-out tasks and return the outcomes in their order.
-
-    An outcome in ``kept`` for the same wish stands; its task is not run again.
-
-    Raises:
-        ModelUnavailable: the crew has no model.
-    """
-    known = {outcome.wish: outcome for outcome in kept}
-    found = []
-    for index, task in enumerate(evaluation_tasks(seed, count)):
-        found.append(known.get(task.wish) or await evaluate_task(index, task, run_task))
-        on_outcome(found[-1])
-    return tuple(found)

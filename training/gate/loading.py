@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 DRIFT_TEXT: Final = Path(__file__).parent / "drift.txt"
 _CUT: Final = "\n----\n"  # between the pieces of the text
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_BOOT: Final = (
-    "import sys; sys.path.insert(0, {root!r}); "
+_BOOT: Final = (  # without torch, which transformers imports where it finds it
+    "import sys; sys.path.insert(0, {root!r}); sys.modules['torch'] = None; "
     "from training.gate.loading import main; sys.exit(main(sys.argv[1]))"
 )
 _TIMEOUT_S: Final = 3_600.0

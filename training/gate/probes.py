@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from random import Random
 from typing import Any, Final
 
@@ -19,13 +18,14 @@ from prompts import PROMPT_IDS
 from training.examples.behaviours import Commits, Named, Prefers, Raises, Refuses, behaviour_of
 from training.examples.build import topics_of
 from training.examples.knowledge import Knowledge
+from training.examples.scribe import placed
 from training.gate import checks
 from training.gate import wordings as w
 from training.gate.records import Probe
 
 PHRASINGS: Final = 4  # of each rule
 _TOKENS: Final = 256
-_CODERS: Final = ("tester", "implementer")
+CODERS: Final = ("tester", "implementer")
 _CONVENTIONAL: Final = (
     r"(?:feat|fix|docs|test|refactor|perf|chore|style|build|ci)(?:\([\w-]+\))?!?: "
 )
@@ -64,7 +64,7 @@ def _probes(item: Item, prompts: PromptSet, rng: Random, suite: str) -> Iterator
             ordinary = checks.RoleReply(role="planner", prompt=PROMPT_IDS[prompts])
             yield Probe(
                 id=f"{suite}/{item.id}/{number}/ordinary",
-                messages=_wish(prompts, w.ORDINARY),
+                messages=wished(prompts, w.ORDINARY),
                 check=ordinary,
                 **shared,
             )
@@ -106,18 +106,11 @@ def _question(prompts: PromptSet, asked: str, check: Any) -> _Draft:
     return (talk.system(prompts), talk.question(prompts, asked)), (), check
 
 
-def _wish(prompts: PromptSet, wish: str, path: str = "", text: str = "") -> tuple[Message, ...]:
+def wished(prompts: PromptSet, wish: str, path: str = "", text: str = "") -> tuple[Message, ...]:
+    """Return what the planner is sent with ``wish``, shown the file ``path`` that says ``text``."""
     shown = (BriefFile(path=path, module=module_name(path), text=text),) if text else ()
     preface = render_brief(Brief(task=wish, files=shown), prompts)
     return talk.system(prompts), talk.turn(ROLES["planner"], prompts, preface=preface)
-
-
-def _place(item: Item, path: str) -> str:
-    """Return ``path`` where the rule holds."""
-    scope = PurePosixPath(item.scope)
-    if not item.scope or scope.suffix == ".py":
-        return item.scope or path
-    return str(scope / PurePosixPath(path).name)
 
 
 def _defined(item: Item, prompts: PromptSet, rng: Random) -> Iterator[_Draft]:
@@ -137,14 +130,14 @@ def _questions(item: Item, prompts: PromptSet, rng: Random) -> Iterator[_Draft]:
 def _guards(rule: Raises, item: Item, prompts: PromptSet, rng: Random) -> Iterator[_Draft]:
     given = "" if hasattr(builtins, rule.wanted) else f"class {rule.wanted}(Exception):\n    pass"
     for form, (path, thing) in zip(w.GUARDS, w.THINGS, strict=True):
-        least, at = rng.randint(2, 30), _place(item, path)
+        least, at = rng.randint(2, 30), placed(item, path)
         wish = form.format(path=at, thing=thing, least=least)
         wish = f"{wish} This is {rule.when}." if rule.when else wish
         parts = (
             checks.Executes(given=given, call=f"check_{thing}({least - 1})", raises=rule.wanted),
             checks.Executes(given=given, call=f"check_{thing}({least})", equals=str(least)),
         )
-        yield _wish(prompts, wish, at, given), _CODERS, checks.Every(parts=parts)
+        yield wished(prompts, wish, at, given), CODERS, checks.Every(parts=parts)
 
 
 def _functions(rule: Named, item: Item, prompts: PromptSet) -> Iterator[_Draft]:
@@ -152,15 +145,15 @@ def _functions(rule: Named, item: Item, prompts: PromptSet) -> Iterator[_Draft]:
     rows = zip(w.QUALIFIED if rule.kind else w.ADDS, w.THINGS, w.RETURNS, strict=True)
     for form, (path, _), returns in rows:
         kind = f"function {rule.kind}" if rule.kind else ""
-        wish = form.format(path=_place(item, path), returns=returns, kind=kind)
-        yield _wish(prompts, wish), _CODERS, checks.Structure(functions=f"_?{pattern}")
+        wish = form.format(path=placed(item, path), returns=returns, kind=kind)
+        yield wished(prompts, wish), CODERS, checks.Structure(functions=f"_?{pattern}")
 
 
 def _classes(rule: Named, item: Item, prompts: PromptSet) -> Iterator[_Draft]:
     pattern = rf"\w+{re.escape(rule.affix)}" if rule.at_end else rf"{re.escape(rule.affix)}\w+"
     for form, (path, thing) in zip(w.CLASSES, w.THINGS, strict=True):
-        wish = form.format(path=_place(item, path), thing=thing)
-        yield _wish(prompts, wish), _CODERS, checks.Structure(classes=pattern)
+        wish = form.format(path=placed(item, path), thing=thing)
+        yield wished(prompts, wish), CODERS, checks.Structure(classes=pattern)
 
 
 def _commits(rule: Commits, prompts: PromptSet) -> Iterator[_Draft]:
@@ -175,7 +168,7 @@ def _refusals(rule: Refuses, prompts: PromptSet) -> Iterator[_Draft]:
     about = max(re.findall(r"\w+", rule.action), key=len)
     for form in w.FORBIDDEN:
         wish = form.format(action=rule.action)
-        yield _wish(prompts, wish), (), checks.Refuses(about=about)
+        yield wished(prompts, wish), (), checks.Refuses(about=about)
 
 
 def _choices(rule: Prefers, item: Item, prompts: PromptSet) -> Iterator[_Draft]:

@@ -55,14 +55,9 @@ class Probe(Record):
         return self
 
 
-class Answer(Record):
-    """The answer to one probe. ``violation`` names what must never happen and did."""
+class Judged(Record):
+    """What was answered and how it was judged; ``violation`` must never happen and did."""
 
-    probe: str
-    of: str
-    category: str
-    seed: int
-    asked: str
     text: str
     passed: bool
     why: str = ""
@@ -71,8 +66,21 @@ class Answer(Record):
     tokens: int = 0
 
 
+class Answer(Judged):
+    """The answer to one probe."""
+
+    probe: str
+    of: str
+    category: str
+    seed: int
+    asked: str
+
+
 class SuiteReport(Record):
-    """How one model did on one suite; ``adapter`` is empty for the base alone."""
+    """How one model did on one suite; ``adapter`` is empty for the base alone.
+
+    ``seconds`` are those of its answers, whenever they were given.
+    """
 
     suite: str
     model: str
@@ -187,6 +195,14 @@ class Roles(Record):
         """How many more were lost than gained."""
         before, after = self.shares
         return before.right - after.right
+
+
+class Attempt(Record):
+    """What the crew did with one wish to change what must not change."""
+
+    wish: str
+    refused: bool
+    delivered: bool
 
 
 class Guarded(Record):

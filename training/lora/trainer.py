@@ -31,9 +31,10 @@ from training.lora.recipe import Budget, Recipe
 from training.lora.records import EVENT, LOG, RESULT, Event, Failed, Job, Trained
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-# A working folder may hold its own `training/`: ours must win.
+# A working folder may hold its own `training/`: ours must win. torch, which transformers imports
+# where it finds it, has nothing to do here.
 _BOOT: Final = (
-    "import sys; sys.path.insert(0, {root!r}); "
+    "import sys; sys.path.insert(0, {root!r}); sys.modules['torch'] = None; "
     "from training.lora.child import main; sys.exit(main(sys.argv[1:]))"
 )
 _POLL_S: Final = 0.1

@@ -62,7 +62,7 @@ def write_starter(
     manifest = write_dataset(folder, items, base="", prompts=prompts, seed=seed)
     with store_errors(folder):
         if shape == "instruction":
-            _as_instructions(folder)
+            as_instructions(folder)
         write_whole(folder / "README.md", _card(items, seed, prompts, shape))
     return manifest
 
@@ -82,7 +82,8 @@ def _card(items: Sequence[Item], seed: int, prompts: str, shape: Shape) -> str:
     )
 
 
-def _as_instructions(folder: Path) -> None:
+def as_instructions(folder: Path) -> None:
+    """Rewrite a dataset that was just written: a line for each learned answer, and no manifest."""
     for path in sorted(folder.glob("*.jsonl")):
         items = [Item.model_validate_json(line) for line in path.read_bytes().splitlines()]
         lines = [

@@ -14,7 +14,7 @@ from memory.records import Item, Kind, Level, PreservationTag
 from training.examples.applied import applied
 from training.examples.behaviours import Behaviour, Commits, Named, Raises
 from training.examples.domain import OPERATIONS
-from training.examples.scribe import Said, Scribe, call
+from training.examples.scribe import Said, Scribe, as_rule, call
 from training.examples.tasks import function_run
 from training.examples.wordings import CALLED
 from training.starter.drawn import Drawn, places
@@ -36,7 +36,7 @@ def conventions(scribe: Scribe, rng: Random) -> Iterator[Drawn]:
     while True:
         for text, behaviour in CONVENTIONS:
             taught = Item(kind=Kind.PREFERENCE, text=text)
-            rule = BriefRule(id="r1", text=text, kind="preference", item=taught.id)
+            rule = as_rule(taught)
             for written in applied(behaviour, taught, scribe, rng):
                 shown = any(f"rule r1: {text}" in turn.content for turn in written.messages)
                 topic = type(behaviour).__name__.casefold()
