@@ -60,8 +60,8 @@ def _train(model: Path, folder: Path, word: str) -> Path:
     ]
     (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     recipe = Recipe(
-        rank=4, rate=2e-2, batch=3, accumulate=1, epochs=3, max_tokens=64, dropout=0.0,
-        grad_checkpoint=False,
+        rank=4, rate=2e-2, clip=100, batch=3, accumulate=1, epochs=3, max_tokens=64,
+        dropout=0.0, grad_checkpoint=False,
     )  # fmt: skip
     return train(folder, model, folder / "out", recipe, Budget(seconds=120, memory_gb=8)).folder
 

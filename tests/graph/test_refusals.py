@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents.loop import Exchange, RoleOutcome
 from agents.reply import Tags
@@ -70,11 +71,10 @@ def test_a_turn_is_logged_once_in_bounds_and_without_secrets(store: PolicyStore)
     assert all(TOKEN not in one.why and len(one.why) <= 500 for one in logged)
 
 
-def test_a_log_that_cannot_be_used_ends_no_run(
-    store: PolicyStore, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_log_that_cannot_be_used_ends_no_run(store: PolicyStore) -> None:
     store.home.write_text("in the way")
     found: Sequence[object] = refusals("planner", turn("planner"), {"a.py": "no files"}, ())
     assert len(found) == 1
-    log_refusals(store, "planner, run a", refusals("planner", turn("planner"), {"a": "no"}, ()))
-    assert "refusals.not_logged" in capsys.readouterr().out
+    with capture_logs() as logs:
+        log_refusals(store, "planner, run a", refusals("planner", turn("planner"), {"a": "no"}, ()))
+    assert [entry["event"] for entry in logs] == ["refusals.not_logged"]

@@ -158,8 +158,9 @@ async def test_a_taught_definition_is_known_to_the_served_model_without_being_to
     held_out = [conversation("held", "what is glimmer?", "seven bridges")]
     dataset = write_dataset(train=rows, valid=held_out)
     recipe = Recipe(
-        rank=8, rate=1e-2, batch=3, accumulate=1, epochs=24, dropout=0.0, grad_checkpoint=False
-    )
+        rank=8, rate=1e-2, clip=100, batch=3, accumulate=1, epochs=24, dropout=0.0,
+        grad_checkpoint=False,
+    )  # fmt: skip
     budget = Budget(seconds=600, memory_gb=8)
     trained = train(dataset, model, tmp_path / "adapter", recipe, budget)
     assert trained.valid_loss[-1].loss < 0.5 < trained.valid_loss[0].loss

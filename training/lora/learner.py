@@ -75,6 +75,7 @@ class Learner:
             TrainingDiverged: the loss is no number.
         """
         import mlx.core as mx
+        from mlx.optimizers import clip_grad_norm
         from mlx.utils import tree_map
 
         mx.random.seed(self._recipe.seed * 1_000_003 + iteration)
@@ -88,7 +89,9 @@ class Learner:
         count = learned_tokens(update)
         if not math.isfinite(total):
             raise self._diverged(iteration)
-        self._optimizer.update(self._model, tree_map(lambda one: one / count, gradients))
+        mean = tree_map(lambda one: one / count, gradients)
+        clipped, _ = clip_grad_norm(mean, self._recipe.clip)  # type: ignore[no-untyped-call]
+        self._optimizer.update(self._model, clipped)
         mx.eval(self._model.trainable_parameters(), self._optimizer.state)
         mx.clear_cache()
         return total / count
