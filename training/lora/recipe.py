@@ -21,8 +21,8 @@ class Recipe(Record):
     linear layers of a block, such as ``self_attn.q_proj``; empty are all. An iteration is one
     update from ``batch`` x ``accumulate`` items. ``warmup`` is a share of all iterations, during
     which the rate rises; then it falls along a cosine. ``validate_every`` counts iterations, and
-    ``patience`` validations without an improvement, after which training ends. A gradient whose norm
-    over all weights is above ``clip`` is scaled down to it.
+    ``patience`` validations without an improvement, after which training ends. A gradient whose
+    norm over all weights is above ``clip`` is scaled down to it.
     """
 
     rank: int = Field(default=16, ge=1, le=512)
