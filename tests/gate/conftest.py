@@ -39,9 +39,14 @@ def probe() -> Callable[..., Probe]:
     return make
 
 
-def report(marks: Sequence[bool], *, suite: str = "new", of: str = "rule") -> SuiteReport:
+def report(
+    marks: Sequence[bool], *, suite: str = "new", of: str = "rule", pair: str = ""
+) -> SuiteReport:
     answers = tuple(
-        Answer(probe=f"{suite}/{n}", of=of, category="", seed=0, asked="?", text="!", passed=mark)
+        Answer(
+            probe=f"{suite}/{n}", of=of, category="", seed=0, asked="?", text="!", passed=mark,
+            pair=pair,
+        )  # fmt: skip
         for n, mark in enumerate(marks)
     )
     whole = share(sum(marks), len(marks))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.gate.conftest import compared, good_evidence, outcomes
+from tests.gate.conftest import compared, good_evidence, outcomes, report
 from training.gate.decide import decide
-from training.gate.records import Evidence, Guarded, Latency, Limits, Loaded, Roles
+from training.gate.records import Compared, Evidence, Guarded, Latency, Limits, Loaded, Roles
 
 
 def failures(evidence: Evidence, limits: Limits | None = None) -> dict[str, str]:
@@ -35,6 +35,13 @@ def test_good_evidence_passes_every_check_and_says_what_was_measured() -> None:
         "latency", "memory",
     }  # fmt: skip
     assert all(check.measured and check.limit for check in checks)
+
+
+def test_a_pair_that_one_answer_failed_is_one_loss() -> None:
+    right, wrong = [True] * 3, [False] * 3
+    pair = Compared(baseline=report(right, pair="p"), candidate=report(wrong, pair="p"))
+    assert (pair.net_loss, len(pair.lost)) == (1, 1)
+    assert compared(right, wrong).net_loss == 3
 
 
 def test_nothing_measured_fails_everything() -> None:

@@ -66,6 +66,7 @@ def _answer(probe: Probe, judged: Judged) -> Answer:
         category=probe.category,
         seed=probe.seed,
         asked=probe.messages[-1].content,
+        pair=probe.pair,
         **judged.model_dump(),
     )
 

@@ -74,6 +74,7 @@ class Answer(Judged):
     category: str
     seed: int
     asked: str
+    pair: str = ""
 
 
 class SuiteReport(Record):
@@ -150,12 +151,12 @@ class Compared(Record):
 
     @property
     def gained(self) -> tuple[str, ...]:
-        """The probes that only the candidate passes."""
+        """The probes that only the candidate passes, one of each pair."""
         return self._only(self.candidate, self.baseline)
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """The probes that only the baseline passes."""
+        """The probes that only the baseline passes, one of each pair."""
         return self._only(self.baseline, self.candidate)
 
     @property
@@ -166,7 +167,9 @@ class Compared(Record):
     @staticmethod
     def _only(one: SuiteReport, other: SuiteReport) -> tuple[str, ...]:
         right = {answer.probe for answer in other.answers if answer.passed}
-        return tuple(a.probe for a in one.answers if a.passed and a.probe not in right)
+        only = (a for a in one.answers if a.passed and a.probe not in right)
+        # One answer fails its whole pair, and is one loss.
+        return tuple({a.pair or a.probe: a.probe for a in only}.values())
 
 
 class Roles(Record):
