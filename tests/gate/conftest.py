@@ -44,9 +44,15 @@ def report(
 ) -> SuiteReport:
     answers = tuple(
         Answer(
-            probe=f"{suite}/{n}", of=of, category="", seed=0, asked="?", text="!", passed=mark,
+            probe=f"{suite}/{n}",
+            of=of,
+            category="",
+            seed=0,
+            asked="?",
+            text="!",
+            passed=mark,
             pair=pair,
-        )  # fmt: skip
+        )
         for n, mark in enumerate(marks)
     )
     whole = share(sum(marks), len(marks))
