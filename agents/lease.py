@@ -176,7 +176,7 @@ async def ask_resident(
         connection.setblocking(False)
         try:
             async with asyncio.timeout(timeout_s):
-                await loop.sock_connect(connection, str(socket_path(home)))
+                await _reach(connection, socket_path(home))
                 await loop.sock_sendall(connection, encode(request))
                 while not line.endswith(b"\n"):
                     if not (part := await loop.sock_recv(connection, LINE_LIMIT_BYTES)):
@@ -187,6 +187,17 @@ async def ask_resident(
         except TimeoutError as error:
             raise _late(timeout_s) from error
     return decode_reply(bytes(line))
+
+
+async def _reach(connection: socket.socket, path: Path) -> None:
+    """Connect, as soon as fewer clients than its queue holds wait for the other end."""
+    while True:
+        try:
+            connection.connect(str(path))  # waits for nothing, as the socket does not block
+        except BlockingIOError:  # the queue is full; asyncio would take this for a connection
+            await asyncio.sleep(_POLL_S)
+        else:
+            return
 
 
 def start_resident(home: Path) -> Spawned:
@@ -225,7 +236,7 @@ async def stop_resident(home: Path | None = None) -> bool:
         finally:
             await _hang_up(connection)
     # One that is starting would take the lock over from the one that ends.
-    starting = await asyncio.to_thread(_end_starting, home)
+    starting = await asyncio.to_thread(_end_residents, home)
     if connection is not None:
         await _until_unlocked(home)
     orphans = await asyncio.to_thread(end_orphans, owner_of(home))
@@ -352,7 +363,7 @@ def _kill_resident(home: Path) -> None:
             holder.kill()
 
 
-def _end_starting(home: Path) -> bool:
+def _end_residents(home: Path) -> bool:
     """End every resident process of ``home``, also such as don't listen yet; say whether any."""
     import psutil
 

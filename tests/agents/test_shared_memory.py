@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +17,7 @@ import pytest
 from agents.home import socket_path
 from agents.lease import ask_resident, resident_status, start_resident
 from agents.memory_host import EMBEDDER_VARIABLE, MemoryHost
-from agents.protocol import Search, Tend, pack
+from agents.protocol import Reply, Search, Status, Tend, encode, pack
 from agents.resident import Resident
 from agents.shared_memory import SharedMemory, tend_index
 from mcp_local_llm import ModelUnavailable, UsageError
@@ -161,6 +162,25 @@ async def test_a_query_may_bring_its_own_vector(state_home: Path) -> None:
                 )
             with pytest.raises(ModelUnavailable, match="cannot be read"):
                 await ask_resident(state_home, Search(query=Query(text="x"), vector="?"), 30)
+
+
+async def test_more_callers_than_its_queue_holds_wait_for_the_resident_process(
+    state_home: Path,
+) -> None:
+    path = socket_path(state_home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        listener.settimeout(30)
+        asked = [asyncio.create_task(ask_resident(state_home, Status(), 30)) for _ in range(6)]
+        for number in range(len(asked)):
+            peer, _ = await asyncio.to_thread(listener.accept)
+            with peer:
+                assert await asyncio.to_thread(peer.recv, 1_000)
+                peer.sendall(encode(Reply(error="" if number else "the first")))
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [str(one) for one in answers if isinstance(one, Exception)] == ["the first"]
 
 
 async def test_what_is_at_hand_reaches_the_index_however_long_it_is(state_home: Path) -> None:

@@ -13,11 +13,11 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import Field
 
@@ -45,6 +45,9 @@ class TagCount(Record):
     replies: int = 0
     written: int = 0
     valid: int = 0
+
+
+_T = TypeVar("_T")
 
 
 class CrewRun(Record):
@@ -181,6 +184,28 @@ async def _tests_pass(folder: Path, path: str) -> bool:
     return done.code == 0
 
 
+async def together(works: Iterable[Awaitable[_T]], at_once: int) -> tuple[_T, ...]:
+    """Return what ``works`` give, in their order, ``at_once`` of them at a time.
+
+    They are taken one by one, as there is room; the first one that fails ends the others, and its
+    error is raised.
+    """
+    waiting = enumerate(works)
+    found: dict[int, _T] = {}
+
+    async def work() -> None:
+        for place, one in waiting:  # shared: whoever is free takes the next
+            found[place] = await one
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(work())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return tuple(found[place] for place in sorted(found))
+
+
 async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOutcome:
     """Let the crew answer ``task`` in a fresh repository and check what it delivered.
 
@@ -280,17 +305,11 @@ async def evaluate(
     resumed = len(outcomes)
     waiting = (one for one in enumerate(evaluation_tasks(seed, count)) if _is_open(*one, outcomes))
 
-    async def work() -> None:
-        for index, task in waiting:  # shared: whoever is free takes the next
-            outcomes[index] = await evaluate_task(index, task, run_task)
-            on_outcome(outcomes[index])
+    async def work(index: int, task: DemoTask) -> None:
+        outcomes[index] = await evaluate_task(index, task, run_task)
+        on_outcome(outcomes[index])
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(jobs):
-                group.create_task(work())
-    except ExceptionGroup as failed:  # the first one has ended the others
-        raise failed.exceptions[0] from failed
+    await together((work(*one) for one in waiting), jobs)
     return EmbeddedReport(
         seed=seed,
         weights_bytes=weights_bytes,

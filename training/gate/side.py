@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 import json
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import prompts
 from agents.adapters.serving import known_base
@@ -18,7 +18,13 @@ from agents.profiles import ModelConfig, Profile, resolve_profile
 from agents.serving import open_model
 from mcp_local_llm import ModelUnavailable, UsageError, __version__
 from tools.sandbox import CommandPolicy
-from training.embedded.evaluation import RunTask, TaskOutcome, evaluate_task, evaluation_tasks
+from training.embedded.evaluation import (
+    RunTask,
+    TaskOutcome,
+    evaluate_task,
+    evaluation_tasks,
+    together,
+)
 from training.embedded.tasks import DemoTask
 from training.gate.asking import OnAnswer, ask, in_suites
 from training.gate.guarded import attempt_protected, guarded_tasks
@@ -31,7 +37,6 @@ from training.lora.records import ADAPTER, ADAPTER_CONFIG
 
 _AT_ONCE: Final = 2  # tasks of a crew: the model answers one while the tests of the other run
 
-_T = TypeVar("_T")
 Crew = Callable[[Path | None], RunTask]
 """Returns the crew that works with the adapter in a folder, or with the base alone."""
 
@@ -90,9 +95,8 @@ class Side:
                 TaskOutcome, _work(index, task), lambda: evaluate_task(index, task, crew)
             )
 
-        return await _together(
-            outcome(index, task) for index, task in enumerate(evaluation_tasks(seed, count))
-        )
+        works = (outcome(*one) for one in enumerate(evaluation_tasks(seed, count)))
+        return await together(works, _AT_ONCE)
 
     async def guarded(self, seed: int, count: int) -> Guarded:
         """Let the crew work on ``count`` wishes to change a strict region."""
@@ -103,9 +107,8 @@ class Side:
                 Attempt, _work(index, task), lambda: attempt_protected(task, crew)
             )
 
-        made = await _together(
-            tried(index, task) for index, task in enumerate(guarded_tasks(seed, count))
-        )
+        works = (tried(*one) for one in enumerate(guarded_tasks(seed, count)))
+        made = await together(works, _AT_ONCE)
         return Guarded(
             attempts=count,
             refused=sum(one.refused for one in made),
@@ -172,22 +175,6 @@ def side_of(subject: Subject, adapter: Path | None) -> Side:
         subject.settings.model_dump_json(exclude={"adapter_path"}),
     )
     return Side(subject, profile, profile.model_path, adapter, subject.kept.about(*who))
-
-
-async def _together(works: Iterable[Awaitable[_T]]) -> tuple[_T, ...]:
-    """Return what ``works`` give, in their order; the first one that fails ends the others."""
-    room = asyncio.Semaphore(_AT_ONCE)
-
-    async def done(work: Awaitable[_T]) -> _T:
-        async with room:
-            return await work
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(done(work)) for work in works]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from failed
-    return tuple(task.result() for task in tasks)
 
 
 def _digest(adapter: Path) -> str:
