@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -129,6 +129,7 @@ class Found(Record):
     why: Explanation
 
 
+_VectorsOf = Callable[[Sequence[str]], Mapping[str, Dense]]
 _Place = tuple[int, float]  # rank and score in one ranking
 _Places = dict[str, _Place]
 
@@ -157,7 +158,7 @@ def retrieve(
     *,
     index: Index,
     vector: Dense,
-    vectors_of: Callable[[Sequence[str]], Mapping[str, Dense]],
+    vectors_of: _VectorsOf,
     info: Callable[[Sequence[str]], Mapping[str, Stored]],
     rewards: Callable[[Sequence[str], Weights], Mapping[str, float]] = _no_rewards,
     now: datetime | None = None,
@@ -187,8 +188,8 @@ def retrieve(
     ]
     candidates.sort(key=_order)
     distinct = _distinct(candidates)
-    crowded = _crowded(distinct, vectors_of, query.limit)
-    chosen = _shared_out(zip(distinct, crowded, strict=True), scorer.profile, query.limit)
+    crowd = _Crowd(distinct, vectors_of, query.limit)
+    chosen = _shared_out(distinct, crowd, scorer.profile, query.limit)
     return tuple(scorer.found(one) for one in chosen)
 
 
@@ -315,29 +316,36 @@ def _distinct(candidates: Sequence[_Candidate]) -> list[_Candidate]:
     return list(kept.values())
 
 
-def _crowded(
-    candidates: Sequence[_Candidate],
-    vectors_of: Callable[[Sequence[str]], Mapping[str, Dense]],
-    page: int,
-) -> Iterator[bool]:
-    """Yield whether two of its kind before it mean nearly the same; vectors are read by pages."""
-    kinds = np.array([one.stored.item.kind for one in candidates])
-    rows: NDArray[np.float32] | None = None
-    for start in range(0, len(candidates), page):
-        some = [one.stored.id for one in candidates[start : start + page]]
-        vectors = vectors_of(some)
-        for at, id_ in enumerate(some, start):
-            vector = vectors.get(id_)
-            if vector is None:
-                yield False
-                continue
-            if rows is None:
-                rows = np.zeros((len(candidates), vector.size), np.float32)
-            rows[at] = vector
-            # Row by row: one product of matrices would start threads, which on a busy machine
-            # costs more than all the rest of a search.
-            near = np.flatnonzero(rows[:at] @ vector >= NEAR)
-            yield near.size >= _ALIKE and int((kinds[near] == kinds[at]).sum()) >= _ALIKE
+class _Crowd:
+    """Says of candidates in their order whether two of a kind mean nearly the same as a later one.
+
+    Vectors are read ``page`` at a time, from the first candidate on that is asked about.
+    """
+
+    def __init__(self, candidates: Sequence[_Candidate], vectors_of: _VectorsOf, page: int) -> None:
+        self._ids = [one.stored.id for one in candidates]
+        self._kinds = np.array([one.stored.item.kind for one in candidates])
+        self._vectors_of = vectors_of
+        self._page = page
+        self._read = 0
+        self._vectors: Mapping[str, Dense] = {}
+        self._rows: NDArray[np.float32] | None = None
+
+    def hides(self, at: int) -> bool:
+        """Say whether the candidate ``at`` is crowded out by those that were asked about before."""
+        if at >= self._read:
+            self._read = at + self._page
+            self._vectors = self._vectors_of(self._ids[at : self._read])
+        vector = self._vectors.get(self._ids[at])
+        if vector is None:
+            return False
+        if self._rows is None:
+            self._rows = np.zeros((len(self._ids), vector.size), np.float32)
+        self._rows[at] = vector
+        # Row by row: one product of matrices would start threads, which on a busy machine costs
+        # more than all the rest of a search.
+        near = np.flatnonzero(self._rows[:at] @ vector >= NEAR)
+        return near.size >= _ALIKE and int((self._kinds[near] == self._kinds[at]).sum()) >= _ALIKE
 
 
 def _said(item: Item) -> tuple[str, ...]:
@@ -347,19 +355,20 @@ def _said(item: Item) -> tuple[str, ...]:
 
 
 def _shared_out(
-    candidates: Iterable[tuple[_Candidate, bool]], profile: RetrievalProfile, limit: int
+    candidates: Sequence[_Candidate], crowd: _Crowd, profile: RetrievalProfile, limit: int
 ) -> list[_Candidate]:
     """Return ``limit`` of them: neither one thing nor one kind fills an answer that has others."""
     taken: list[_Candidate] = []
     waiting: list[_Candidate] = []
     counts = Counter[Kind]()
-    for one, is_crowded in candidates:
+    for at, one in enumerate(candidates):
         kind = one.stored.item.kind
-        if is_crowded or counts[kind] >= max(1.0, profile.shares.get(kind, 1.0) * limit):
+        is_full = counts[kind] >= max(1.0, profile.shares.get(kind, 1.0) * limit)
+        if is_full or crowd.hides(at):  # a kind that is full needs no vectors
             waiting.append(one)
         else:
             counts[kind] += 1
             taken.append(one)
         if len(taken) == limit:
-            break  # the rest needs no vectors
+            break
     return sorted((taken + waiting)[:limit], key=_order)
