@@ -10,8 +10,9 @@ from random import Random
 
 from training.dataset.reader import Item, Turn
 from training.dataset.stats import is_direct
+from training.embedded.course import replayed_dialogue
 from training.embedded.curriculum import Turn as Spoken
-from training.embedded.curriculum import dialogue, training_dialogue
+from training.embedded.curriculum import dialogue
 from training.embedded.names import Names, TrainingNames
 from training.embedded.tasks import Split, generate_task
 from training.examples.scribe import PromptSet
@@ -30,7 +31,7 @@ def general(prompts: PromptSet, count: int, seed: int, model: Path) -> list[Item
     if prompts == "full":
         return _mostly_calls(_starter(count, seed), count)
     rng, names = Random(f"general:{seed}"), _names(model)
-    dialogues = (training_dialogue(names, rng) for _ in range(count))
+    dialogues = (replayed_dialogue(names, rng) for _ in range(count))
     return [_item("general", n, turns) for n, turns in enumerate(dialogues)]
 
 

@@ -26,7 +26,7 @@ from training.dataset.write import Manifest, part_of, write_dataset
 from training.examples.build import build_examples, from_transcripts
 from training.examples.checked import keep_checked
 from training.examples.knowledge import Knowledge
-from training.examples.replay import general, protocol
+from training.replay import general, protocol
 
 EXAMPLES: Final = "examples.jsonl"
 SCRUBBED: Final = "scrubbed.jsonl"

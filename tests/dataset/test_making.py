@@ -17,7 +17,7 @@ from training.dataset.mix import Shares, mix, rule_of
 from training.dataset.reader import Item, Turn, open_dataset, read_dataset
 from training.dataset.scrub import fit, reasons, scrub
 from training.dataset.write import Manifest, write_dataset
-from training.examples.replay import general, protocol
+from training.replay import general, protocol
 
 
 def item(

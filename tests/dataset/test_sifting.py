@@ -22,7 +22,7 @@ from training.dataset.stats import is_direct
 from training.dataset.write import Manifest, part_of, write_dataset
 from training.examples.build import build_examples, starts_with_its_call
 from training.examples.knowledge import Knowledge
-from training.examples.replay import general, protocol
+from training.replay import general, protocol
 
 # What is taught, and what may stand in no answer where it must not fire.
 RULES = {

@@ -17,7 +17,7 @@ from mcp_local_llm import UsageError
 from training.dataset.encoding import Encoder, too_long
 from training.dataset.reader import Item, digest, open_dataset, read_dataset
 from training.dataset.stats import Spread, dataset_stats, spread
-from training.embedded.curriculum import training_dialogue
+from training.embedded.course import training_dialogue
 from training.embedded.names import TrainingNames
 
 WriteDataset = Callable[..., Path]

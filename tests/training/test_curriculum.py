@@ -12,7 +12,8 @@ from agents.reply import parse_plan, parse_tags
 from memory.records import Level
 from tools.wire import parse_reply
 from training.embedded.behaviour import Behaviour
-from training.embedded.curriculum import dialogue, drill, training_dialogue
+from training.embedded.course import training_dialogue
+from training.embedded.curriculum import dialogue, drill
 from training.embedded.names import HELD_OUT_WORDS, HeldOutNames, TrainingNames
 from training.embedded.operations import BEHAVIOURS
 from training.embedded.phrasing import draw, expand, is_held_out

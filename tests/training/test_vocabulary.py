@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from agents.weights import EMBEDDED_WEIGHTS
-from training.embedded.curriculum import Turn, training_dialogue
+from training.embedded.course import training_dialogue
+from training.embedded.curriculum import Turn
 from training.embedded.names import TrainingNames
 from training.embedded.vocabulary import (
     VOCABULARY_SIZE,

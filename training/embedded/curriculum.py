@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal
 
-from agents.brief import module_name
+from agents.brief import BriefRule, module_name
 from agents.reply import Plan, Tags, render_plan, render_tags
 from memory.records import Level, PreservationTag
 from prompts import PROMPT_IDS, render
 from tools.wire import ToolCall, render_call
-from training.embedded.names import Names
 from training.embedded.tasks import (
     DemoTask,
     Function,
-    Split,
     faulty_twin,
-    generate_task,
 )
 
 PROFILE: Final = "compact"
 REPAIR_SHARE: Final = 0.10
-DRILL_SHARE: Final = 0.6  # of the dialogues: about a third of the tokens
 FRAMED_SHARE: Final = 0.7
-SHORT_TURNS: Final = 4  # a refusal has no more
-SHORT_SHARE: Final = 0.5  # end after the implementer: what follows is mostly copying
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +46,8 @@ def _call(name: str, body: str, **args: str) -> str:
     return render_call(ToolCall(name=name, args=args, body=body))
 
 
-def brief(task: DemoTask, rng: Random) -> str:
-    """Return the first user message's brief, contracts included."""
+def brief(task: DemoTask, rng: Random, rules: Sequence[BriefRule] = ()) -> str:
+    """Return the first user message's brief, contracts and ``rules`` included."""
     protected = [PreservationTag(region=task.region, level=task.level)] if task.level else []
     if task.others and rng.random() < 0.1:
         other = rng.choice(task.others)
@@ -67,7 +61,7 @@ def brief(task: DemoTask, rng: Random) -> str:
     return render(
         f"{PROFILE}/brief",
         task=task.wish,
-        rules=[],
+        rules=rules,
         protected=protected,
         files=files,
         tests_dir="tests",
@@ -129,14 +123,15 @@ def _failure(task: DemoTask, wrong: Function) -> tuple[str, ...]:
     return (f"assert {got!r} == {expected}", f"+  where {got!r} = {call}")
 
 
-def dialogue(task: DemoTask, rng: Random) -> Iterator[Turn]:
+def dialogue(task: DemoTask, rng: Random, rules: Sequence[BriefRule] = ()) -> Iterator[Turn]:
     """Yield the whole conversation of a crew that answers ``task`` rightly.
 
+    It is shown ``rules``, of which none bears on the task.
     In some, the implementer is shown a failing first attempt, which is not learned, and repairs it.
     """
     tags = _tags(task)
     yield Turn("system", render(f"{PROFILE}/system"))
-    yield Turn("user", brief(task, rng) + "\n" + turn("planner"))
+    yield Turn("user", brief(task, rng, rules) + "\n" + turn("planner"))
     decided = plan(task)
     yield Turn("assistant", f"{render_plan(decided)}\n{tags}", learn=True)
     if decided.refusal:
@@ -175,16 +170,3 @@ def drill(task: DemoTask, rng: Random) -> Iterator[Turn]:
     yield Turn("assistant", f"def test():\n    assert {call} == {expected}", learn=True)
     yield Turn("user", turn("implementer", "red"))
     yield Turn("assistant", target.source(), learn=True)
-
-
-def training_dialogue(names: Names, rng: Random) -> list[Turn]:
-    """Return one dialogue of the curriculum, nothing of it held out.
-
-    Most are drills; half of the others end after the implementer.
-    """
-    task = generate_task(Split(names=names), rng)
-    if rng.random() < DRILL_SHARE:
-        return list(drill(task, rng))
-    turns = list(dialogue(task, rng))
-    short = rng.random() < SHORT_SHARE and len(turns) > SHORT_TURNS
-    return turns[:-4] if short else turns

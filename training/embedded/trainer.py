@@ -22,7 +22,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from mcp_local_llm import StoreUnavailable, UsageError
-from training.embedded.curriculum import training_dialogue
+from training.embedded.course import training_dialogue
+from training.embedded.lessons import book
 from training.embedded.names import TrainingNames
 from training.embedded.network import Network, NetworkConfig, export
 from training.embedded.vocabulary import encode, letter_pieces, save_tokenizer, train_tokenizer
@@ -34,6 +35,7 @@ _DAMAGED: Final = (
     KeyError, IndexError, TypeError, ValueError, AttributeError,
 )  # fmt: skip
 _CHUNK: Final = 256  # dialogues generated and sorted by length at a time
+_PAGE: Final = 2  # chunks: a fact is asked about some 65 times while it is in the book
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def batches(
     chunk, skipped = start
     while True:
         rng = _chunk_rng(config.seed, chunk)
-        rows = [encode(tokenizer, training_dialogue(names, rng)) for _ in range(_CHUNK)]
+        known = book(names, config.seed, chunk // _PAGE)
+        rows = [encode(tokenizer, training_dialogue(names, rng, known)) for _ in range(_CHUNK)]
         rows = sorted(
             (row for row in rows if len(row[0]) <= config.max_tokens), key=lambda r: len(r[0])
         )

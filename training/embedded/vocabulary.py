@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from training.embedded.curriculum import Turn, training_dialogue
+from training.embedded.course import training_dialogue
+from training.embedded.curriculum import Turn
 from training.embedded.names import TrainingNames
 
 VOCABULARY_SIZE: Final = 1280

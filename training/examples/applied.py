@@ -62,13 +62,13 @@ def contrasted(behaviour: Behaviour, item: Item, scribe: Scribe, rng: Random) ->
     places = draw(rng, 2)
     if isinstance(behaviour, Raises) and behaviour.unwanted and item.scope:
         path, thing = places[0]  # elsewhere the rule does not hold
-        yield _guard(Raises(behaviour.unwanted, ""), GUARDS[0], path, thing, 3, scribe, ())
+        yield guard_run(Raises(behaviour.unwanted, ""), GUARDS[0], path, thing, 3, scribe, ())
     if isinstance(behaviour, Commits):
         change = rng.choice(CHANGES)
         yield scribe.asked(f"Say in a few words what changed: {change.told}.", f"{change.subject}.")
     if isinstance(behaviour, Named) and behaviour.what == "function":
         path, thing = places[1]
-        yield _class(thing.title(), path, scribe, ())
+        yield class_run(thing.title(), path, scribe, ())
         return
     for operation, (path, _), form in zip(operations, places, rng.sample(CALLED, 2), strict=True):
         wish = form.format(path=path, returns=operation.returns, sig=operation.signature)
@@ -94,10 +94,10 @@ def _guards(rule: Raises, item: Item, scribe: Scribe, rng: Random) -> Iterator[W
     forms = [*rng.sample(GUARDS, len(GUARDS)), *rng.sample(GUARDS, 2)]
     for number, (form, (path, thing)) in enumerate(zip(forms, draw(rng, len(forms)), strict=True)):
         least, rules = rng.randint(2, 30), _rules(item, number)
-        yield _guard(rule, form, placed(item, path), thing, least, scribe, rules)
+        yield guard_run(rule, form, placed(item, path), thing, least, scribe, rules)
 
 
-def _guard(
+def guard_run(
     rule: Raises,
     form: str,
     path: str,
@@ -105,7 +105,9 @@ def _guard(
     least: int,
     scribe: Scribe,
     rules: tuple[BriefRule, ...],
+    follows: tuple[BriefRule, ...] | None = None,
 ) -> Written:
+    """Return a run that adds a check of ``thing``, raising as ``rule`` says below ``least``."""
     error, is_own = rule.wanted, not hasattr(builtins, rule.wanted)
     imported = f"{error}, check_{thing}" if is_own else f"check_{thing}"
     test = (
@@ -129,6 +131,7 @@ def _guard(
         before=f"class {error}(Exception):\n    pass" if is_own else "",
         marks=("concept:error",),
         rules=rules,
+        follows=follows,
     )
 
 
@@ -156,11 +159,16 @@ def _functions(
 def _classes(rule: Named, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
     for number, (path, thing) in enumerate(draw(rng, 10)):
         name = rule.apply(thing.title())
-        yield _class(name, placed(item, path), scribe, _rules(item, number), asked=thing)
+        yield class_run(name, placed(item, path), scribe, _rules(item, number), asked=thing)
 
 
-def _class(
-    name: str, path: str, scribe: Scribe, rules: tuple[BriefRule, ...], asked: str = ""
+def class_run(
+    name: str,
+    path: str,
+    scribe: Scribe,
+    rules: tuple[BriefRule, ...],
+    asked: str = "",
+    follows: tuple[BriefRule, ...] | None = None,
 ) -> Written:
     """Return a run that adds an error class; ``asked`` is what the wish calls it by."""
     wanted = f"an error class for wrong {asked}" if asked else f"an error class {name}"
@@ -177,6 +185,7 @@ def _class(
         code=f'class {name}(Exception):\n    """Say what is wrong."""',
         marks=("concept:name",),
         rules=rules,
+        follows=follows,
     )
 
 

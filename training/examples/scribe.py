@@ -36,6 +36,12 @@ class Written(NamedTuple):
     messages: tuple[Turn, ...]
     learn: tuple[int, ...]
 
+    @classmethod
+    def of(cls, messages: Sequence[Message]) -> Written:
+        """Return ``messages`` with all answers learned."""
+        learn = tuple(at for at, one in enumerate(messages) if one.role == "assistant")
+        return cls(tuple(Turn(role=m.role, content=m.content) for m in messages), learn)
+
 
 @dataclass(frozen=True, slots=True)
 class Scribe:
@@ -62,7 +68,7 @@ class Scribe:
         """Return the conversation of ``mcp-local-llm ask``."""
         answer = f"{answer}\n{self.tags(*marks, rules=rules)}"
         spoken = [talk.system(self.prompts), talk.question(self.prompts, question, rules)]
-        return _written([*spoken, Message(role="assistant", content=answer)])
+        return Written.of([*spoken, Message(role="assistant", content=answer)])
 
     def crew(self, brief: Brief, plan: Plan, tags: str, said: Sequence[Said] = ()) -> Written:
         """Return a run: the planner says ``plan``, then each of ``said`` answers; all are learned.
@@ -84,7 +90,7 @@ class Scribe:
                 ),
                 Message(role="assistant", content=f"{turn.answer}\n{tags}"),
             ]
-        return _written(spoken)
+        return Written.of(spoken)
 
 
 def as_rule(item: Item) -> BriefRule:
@@ -103,8 +109,3 @@ def placed(item: Item, path: str) -> str:
 def call(name: str, body: str | None = None, /, **args: str) -> str:
     """Return a tool call as it stands on the wire."""
     return render_call(ToolCall(name=name, args=args, body=body))
-
-
-def _written(messages: Sequence[Message]) -> Written:
-    learn = tuple(at for at, one in enumerate(messages) if one.role == "assistant")
-    return Written(tuple(Turn(role=m.role, content=m.content) for m in messages), learn)

@@ -20,8 +20,12 @@ def function_run(
     needs: str = "",
     marks: Sequence[str] = (),
     rules: Sequence[BriefRule] = (),
+    follows: Sequence[BriefRule] | None = None,
 ) -> Written:
-    """Return a run that adds ``operation`` to the file ``path``; ``needs`` is an import of it."""
+    """Return a run that adds ``operation`` to the file ``path``; ``needs`` is an import of it.
+
+    It is shown ``rules`` and keeps ``follows`` of them, all where nothing else is said.
+    """
     name = operation.name
     own = f"{needs}\n" if needs.split()[-1:] == [operation.expected.partition("(")[0]] else ""
     test = (
@@ -39,6 +43,7 @@ def function_run(
         code=f"{needs}\n\n\n{code}" if needs else code,
         marks=marks,
         rules=rules,
+        follows=follows,
     )
 
 
@@ -54,8 +59,12 @@ def code_run(
     before: str = "",
     marks: Sequence[str] = (),
     rules: Sequence[BriefRule] = (),
+    follows: Sequence[BriefRule] | None = None,
 ) -> Written:
-    """Return a run that appends ``code`` to ``path``, a file that says ``before``."""
+    """Return a run that appends ``code`` to ``path``, a file that says ``before``.
+
+    It is shown ``rules`` and keeps ``follows`` of them, all where nothing else is said.
+    """
     name = adds.partition("(")[0].lower()
     plan = Plan(
         goal=goal,
@@ -69,12 +78,20 @@ def code_run(
         Said("tester", call("fs.write", test, path=plan.test)),
         Said("implementer", call("fs.append", code, path=path), tests="red"),
     )
-    return scribe.crew(brief, plan, scribe.tags(*marks, rules=rules), said)
+    kept = rules if follows is None else follows
+    return scribe.crew(brief, plan, scribe.tags(*marks, rules=kept), said)
 
 
 def refused_run(
-    scribe: Scribe, wish: str, goal: str, why: str, *, rules: Sequence[BriefRule] = ()
+    scribe: Scribe,
+    wish: str,
+    goal: str,
+    why: str,
+    *,
+    rules: Sequence[BriefRule] = (),
+    follows: Sequence[BriefRule] | None = None,
 ) -> Written:
-    """Return a run whose planner declines ``wish`` and says ``why``."""
+    """Return a run whose planner declines ``wish`` and says ``why``, keeping ``follows``."""
     brief = Brief(task=wish, rules=tuple(rules))
-    return scribe.crew(brief, Plan(goal=goal, refusal=why), scribe.tags(rules=rules))
+    kept = rules if follows is None else follows
+    return scribe.crew(brief, Plan(goal=goal, refusal=why), scribe.tags(rules=kept))

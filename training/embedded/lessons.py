@@ -1,0 +1,385 @@
+"""Lessons of the curriculum: what is taught is answered, kept where it applies, and nowhere else.
+
+Rules and terms are made of random words, so that what is shown has to be read. Some are not shown,
+the ``book`` of a moment, which is asked about again and again before its oldest entry gives way to
+a new one. So the network practises what a night asks of it, to learn a fact by heart, and a question
+about what is neither shown nor in the book is answered by saying so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Final, NamedTuple
+
+from agents import talk
+from agents.brief import BriefRule
+from agents.chat import Message
+from training.embedded.curriculum import PROFILE, Turn
+from training.embedded.names import Names
+from training.embedded.phrasing import is_held_out
+from training.examples.applied import class_run, commit_message, guard_run
+from training.examples.behaviours import Commits, Named, Prefers, Raises, Refuses
+from training.examples.build import topics_of
+from training.examples.domain import OPERATIONS
+from training.examples.scribe import Scribe, Written
+from training.examples.tasks import function_run, refused_run
+from training.examples.wordings import (
+    ABOUT,
+    ADDS,
+    ALLOWED,
+    CALLED,
+    CHOSEN,
+    COMMITTED,
+    DEFINED,
+    FORBIDDEN,
+    GUARDS,
+    QUALIFIED,
+    REVERSED,
+)
+
+BOOK: Final = 32
+"""How many facts are in the book at a time."""
+
+_SCRIBE: Final = Scribe(PROFILE)
+_OPERATIONS: Final = tuple(
+    one for one in OPERATIONS if not is_held_out(one.returns.replace(one.parameter, "{p}"))
+)
+_RECITED_SHARE: Final = 0.45  # of the questions: about the book
+_PHRASES: Final = (
+    "{0} of {1}", "a {0} that {1}s {2}", "the {0} {1} of the {2}", "{0} and {1}", "{0} between {1} and {2}",
+    "{0} that nobody {1}s", "the {0} still in {1}", "{0} without {1}", "a {0} for {1} {2}", "to {0} before {1}",
+    "what {0}s the {1}", "the {0}s that are {1}", "{0} {1} after each {2}", "all {0} with {1}", "one {0} a {1}",
+)  # fmt: skip
+_RULES: Final = (
+    "{0}s {1} the {2} first.", "Keep {0}s in {1} {2}.", "Every {0} has a {1}.", "No {0} may {1} a {2}.",
+    "We {0} {1}s with {2}.", "The {0} of a {1} is {2}.", "Never mix {0} and {1}.", "{0} {1} before {2} {3}.",
+    "{0} times are in {1}.", "Use {0} for {1}s and {2} for {3}s.", "All {0} {1}s end at {2}.",
+)  # fmt: skip
+_RAISED: Final = (
+    "Raise {wanted} instead of {unwanted} when {case}.", "Raise {wanted}, not {unwanted}, when {case}.",
+    "When {case}, raise {wanted} instead of {unwanted}.", "Always raise {wanted} when {case}.",
+)  # fmt: skip
+_CASES: Final = (
+    "a {0} is {1}",
+    "the {0} of a {1} is {2}",
+    "a {0} {1}s",
+    "{0} is too {1}",
+    "no {0} {1}s",
+)
+_NAMED: Final = (
+    "Start names of {kind}s with {affix}.", "Names of {kind}s start with {affix}.", "{Kind} names begin with {affix}.",
+    "Prefix the names of {kind}s with {affix}.",
+)  # fmt: skip
+_ENDED: Final = ("End names of {kind}s with {affix}.", "Names of {kind}s end with {affix}.")
+_COMMITS: Final = (
+    "Commit messages start with {affix}.", "Start commit messages with {affix}.", "Every commit message begins with {affix}.",
+)  # fmt: skip
+_COMMITS_END: Final = ("Commit messages end with {affix}.", "End each commit message with {affix}.")
+_AFFIXES: Final = ("[{0}]", "{0}:", "#{0}", "({0})", "{0} -")
+_ACTIONS: Final = (
+    "run {0} {1}", "push to {0}", "delete {0}/{1}", "edit {0}.{1}", "deploy on {0}", "remove the {0} {1}",
+    "install {0}", "change the {0} of {1}", "rename {0} to {1}", "run {0}",
+)  # fmt: skip
+_FORBIDS: Final = (
+    "Never {action}.",
+    "Do not {action}.",
+    "Don't {action}, ever.",
+    "Never {action} here.",
+)
+_PREFERS: Final = (
+    "Use {wanted} instead of {unwanted}.", "Prefer {wanted} over {unwanted}.", "Use {wanted}, not {unwanted}.",
+)  # fmt: skip
+_TOLD: Final = (
+    ("the {0} {1}s the {2} now", "{1} the {2}"), ("there is a {0} for {1} now", "add a {0} for {1}"),
+    ("{0} and {1} are one {2} now", "join {0} and {1}"), ("the {0} is {1} again", "make the {0} {1} again"),
+    ("the {0} of {1} was {2}; that is mended", "mend the {0} of {1}"),
+)  # fmt: skip
+_LEADS: Final = (
+    "", "", "", "{0} {1}. ", "Tell me: ", "One question. ", "We {0} the {1}. ", "I forgot. ", "{0}, ", "For the {0} {1}: ",
+)  # fmt: skip
+
+
+class Fact(NamedTuple):
+    """Something that can be asked about; ``topics`` is what a question names it by."""
+
+    text: str
+    topics: tuple[str, ...]
+    term: str = ""
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The markers of an answer with it."""
+        return (f"definition:{self.term}",) if self.term else ()
+
+    def unknown(self) -> str:
+        """Return what is said by somebody who does not know it."""
+        if self.term:
+            return f"I do not know what {self.term} means."
+        return f"I do not know of a rule about {self.topics[0]}."
+
+
+def book(names: Names, seed: int, page: int) -> tuple[Fact, ...]:
+    """Return the facts of the book at ``page``: all but one were in it a page before."""
+    return tuple(fact(names, Random(f"{seed}:{number}")) for number in range(page, page + BOOK))
+
+
+def fact(names: Names, rng: Random) -> Fact:
+    """Return a definition, mostly, or a rule that says nothing about code."""
+    if rng.random() < 0.3:
+        text = _filled(rng.choice(_RULES), names, rng)
+        text = f"{text[:1].upper()}{text[1:]}"
+        return Fact(text, tuple(topics_of(text)))
+    term = str(rng.randint(2, 999)) if rng.random() < 0.15 else names.word(rng)
+    sense = _filled(rng.choice(_PHRASES), names, rng)
+    return Fact(f"{term} means {sense}.", (sense,), term)
+
+
+def others(names: Names, rng: Random, most: int = 2) -> tuple[str, ...]:
+    """Return the texts of up to ``most`` rules that have nothing to do with a task."""
+    made = (_raises, _commits, _forbids, _prefers)
+    return tuple(
+        fact(names, rng).text if rng.random() < 0.5 else rng.choice(made)(names, rng)[0]
+        for _ in range(rng.randint(0, most))
+    )
+
+
+def shown(texts: Sequence[str]) -> tuple[BriefRule, ...]:
+    """Return ``texts`` as a prompt shows them."""
+    return tuple(BriefRule(id=f"r{number}", text=text) for number, text in enumerate(texts, 1))
+
+
+def asked(names: Names, rng: Random, known: Sequence[Fact] = ()) -> list[Turn]:
+    """Return a question and its answer; without the book ``known`` it is shown, or not known."""
+    if known and rng.random() < _RECITED_SHARE:
+        return _turns(_recited(known, names, rng))
+    makers = (_read, _read, _read, _doubted, _committed, _chosen, _allowed)
+    return _turns(rng.choice(makers)(names, rng))
+
+
+def done(names: Names, rng: Random) -> list[Turn]:
+    """Return a run in which a shown rule is kept, or none applies."""
+    makers = (_guarded, _guarded, _named, _named, _classed, _refused, _refused, _plain)
+    return _turns(rng.choice(makers)(names, rng))
+
+
+def _turns(written: Written) -> list[Turn]:
+    return [
+        Turn(turn.role, turn.content, at in written.learn)  # type: ignore[arg-type]
+        for at, turn in enumerate(written.messages)
+    ]
+
+
+def _filled(form: str, names: Names, rng: Random) -> str:
+    return form.format(*(names.word(rng) for _ in range(4)))
+
+
+def _among(text: str, names: Names, rng: Random) -> tuple[tuple[BriefRule, ...], BriefRule]:
+    """Return ``text`` as a rule among others, and itself."""
+    texts = list(others(names, rng))
+    at = rng.randint(0, len(texts))
+    rules = shown([*texts[:at], text, *texts[at:]])
+    return rules, rules[at]
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+def _question(one: Fact, names: Names, rng: Random) -> str:
+    if not one.term:
+        asked = rng.choice(ABOUT).format(topic=rng.choice(one.topics))
+    elif rng.random() < 0.1:
+        asked = rng.choice(REVERSED).format(sense=one.topics[0])
+    else:
+        asked = rng.choice(DEFINED).format(term=one.term)
+    return f"{_filled(rng.choice(_LEADS), names, rng)}{asked}"
+
+
+def _told(
+    asked: str, answer: str, marks: Sequence[str] = (), *,
+    rules: Sequence[BriefRule] = (), follows: Sequence[BriefRule] = (), piece: str = "",
+) -> Written:  # fmt: skip
+    """Return a question that is shown ``rules`` and answered by ``follows`` of them."""
+    known = [_Piece(piece)] if piece else []
+    spoken = [talk.system(PROFILE), talk.question(PROFILE, asked, rules, known)]
+    told = f"{answer}\n{_SCRIBE.tags(*marks, rules=follows)}"
+    return Written.of([*spoken, Message(role="assistant", content=told)])
+
+
+class _Piece(NamedTuple):
+    text: str
+    why: str = ""
+
+
+def _recited(known: Sequence[Fact], names: Names, rng: Random) -> Written:
+    one = rng.choice(known)
+    rules = shown(others(names, rng)) if rng.random() < 0.3 else ()
+    return _told(_question(one, names, rng), one.text, one.marks, rules=rules)
+
+
+def _read(names: Names, rng: Random) -> Written:
+    one = fact(names, rng)
+    asked = _question(one, names, rng)
+    if rng.random() < 0.15:
+        rules = shown(others(names, rng))
+        return _told(asked, one.text, one.marks, rules=rules, piece=one.text)
+    rules, own = _among(one.text, names, rng)
+    return _told(asked, one.text, one.marks, rules=rules, follows=(own,))
+
+
+def _doubted(names: Names, rng: Random) -> Written:
+    one = fact(names, rng)
+    form = rng.choice(DEFINED if one.term else ABOUT).format(term=one.term, topic=one.topics[0])
+    rules = shown(others(names, rng)) if rng.random() < 0.5 else ()
+    asked = f"{_filled(rng.choice(_LEADS), names, rng)}{form}"
+    return _told(asked, one.unknown(), rules=rules)
+
+
+def _committed(names: Names, rng: Random) -> Written:
+    told, subject = _change(names, rng)
+    asked = rng.choice(COMMITTED).format(told=told)
+    if rng.random() < 0.4:
+        return _told(asked, subject, ("concept:commit",))
+    text, behaviour = _commits(names, rng)
+    rules, own = _among(text, names, rng)
+    message = commit_message([behaviour], "fix", subject)
+    return _told(asked, message, ("concept:commit",), rules=rules, follows=(own,))
+
+
+def _change(names: Names, rng: Random) -> tuple[str, str]:
+    words = [names.word(rng) for _ in range(3)]
+    told, subject = rng.choice(_TOLD)
+    return told.format(*words), subject.format(*words)
+
+
+def _chosen(names: Names, rng: Random) -> Written:
+    text, behaviour = _prefers(names, rng)
+    asked = rng.choice(CHOSEN).format(wanted=behaviour.wanted, unwanted=behaviour.unwanted)
+    rules, own = _among(text, names, rng)
+    answer = f"Use {behaviour.wanted}, not {behaviour.unwanted}."
+    return _told(asked, answer, rules=rules, follows=(own,))
+
+
+def _allowed(names: Names, rng: Random) -> Written:
+    text, behaviour = _forbids(names, rng)
+    asked = rng.choice(ALLOWED).format(action=behaviour.action)
+    rules, own = _among(text, names, rng)
+    return _told(asked, f"No. {text}", rules=rules, follows=(own,))
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+
+def _place(names: Names, rng: Random) -> str:
+    return f"{names.word(rng)}/{names.word(rng)}.py"
+
+
+def _guarded(names: Names, rng: Random) -> Written:
+    path, thing = _place(names, rng), names.word(rng)
+    form, least = rng.choice(GUARDS), rng.randint(2, 30)
+    text, behaviour = _raises(names, rng)
+    if rng.random() < 0.4:
+        usual = Raises("ValueError", "", rng.choice(["", behaviour.when]))
+        return guard_run(usual, form, path, thing, least, _SCRIBE, ())
+    rules, own = _among(text, names, rng)
+    return guard_run(behaviour, form, path, thing, least, _SCRIBE, rules, follows=(own,))
+
+
+def _named(names: Names, rng: Random) -> Written:
+    path, operation = _place(names, rng), rng.choice(_OPERATIONS)
+    kind = rng.choice(
+        ["", "helper function", "private function", f"function that {names.word(rng)}s"]
+    )
+    wish = rng.choice(QUALIFIED if kind else ADDS)
+    text, behaviour = _names(kind, names, rng)
+    folder = path.partition("/")[0]
+    where = rng.random()
+    if where < 0.2:
+        text = f"In {folder}, {text[:1].lower()}{text[1:]}"
+    elif where < 0.35:  # holds elsewhere
+        text = f"In {names.word(rng)}, {text[:1].lower()}{text[1:]}"
+    wish = wish.format(path=path, returns=operation.returns, kind=kind)
+    marks = ("concept:name",)
+    if rng.random() < 0.4:
+        return function_run(_SCRIBE, wish, path, operation, marks=marks)
+    rules, own = _among(text, names, rng)
+    if 0.2 <= where < 0.35:
+        return function_run(_SCRIBE, wish, path, operation, marks=marks, rules=rules, follows=())
+    named = operation._replace(name=behaviour.apply(operation.name))
+    return function_run(_SCRIBE, wish, path, named, marks=marks, rules=rules, follows=(own,))
+
+
+def _classed(names: Names, rng: Random) -> Written:
+    path, thing = _place(names, rng), names.word(rng)
+    affix, at_end = rng.choice([("Error", True), (names.word(rng).title(), rng.random() < 0.5)])
+    behaviour = Named("class", affix, at_end)
+    name = behaviour.apply(thing.title())
+    if affix == "Error":
+        return class_run(name, path, _SCRIBE, (), asked=thing)
+    forms = _ENDED if at_end else _NAMED
+    kind = rng.choice(["class", "error class", "exception"])
+    text = rng.choice(forms).format(kind=kind, Kind=kind.capitalize(), affix=affix)
+    text = text.replace("classs", "classes")
+    rules, own = _among(text, names, rng)
+    return class_run(name, path, _SCRIBE, rules, asked=thing, follows=(own,))
+
+
+def _refused(names: Names, rng: Random) -> Written:
+    text, behaviour = _forbids(names, rng)
+    rules, own = _among(text, names, rng)
+    if rng.random() < 0.4:
+        return _ordinary(names, rng, rules)
+    wish = rng.choice(FORBIDDEN).format(action=behaviour.action)
+    wish, why = f"{wish[:1].upper()}{wish[1:]}", text.rstrip(".")
+    return refused_run(_SCRIBE, wish, behaviour.action, why, rules=rules, follows=(own,))
+
+
+def _plain(names: Names, rng: Random) -> Written:
+    return _ordinary(names, rng, shown(others(names, rng)))
+
+
+def _ordinary(names: Names, rng: Random, rules: tuple[BriefRule, ...]) -> Written:
+    path, operation = _place(names, rng), rng.choice(_OPERATIONS)
+    if rng.random() < 0.5:
+        operation = operation._replace(name=f"{operation.name}_{names.word(rng)}")
+    wish = rng.choice(CALLED).format(path=path, returns=operation.returns, sig=operation.signature)
+    return function_run(_SCRIBE, wish, path, operation, rules=rules, follows=())
+
+
+# -- rules with their words ------------------------------------------------------------------------
+
+
+def _raises(names: Names, rng: Random) -> tuple[str, Raises]:
+    wanted = f"{names.word(rng).title()}Error"
+    if rng.random() < 0.2:
+        wanted = rng.choice(["TypeError", "LookupError", "RuntimeError", "KeyError"])
+    case = _filled(rng.choice(_CASES), names, rng)
+    text = rng.choice(_RAISED).format(wanted=wanted, unwanted="ValueError", case=case)
+    return text, Raises(wanted, "ValueError", f"when {case}")
+
+
+def _names(kind: str, names: Names, rng: Random) -> tuple[str, Named]:
+    at_end, word = rng.random() < 0.25, names.word(rng)
+    affix = f"_{word}" if at_end else f"{word}_"
+    said = kind or "function"
+    form = rng.choice(_ENDED if at_end else _NAMED)
+    return form.format(kind=said, Kind=said.capitalize(), affix=affix), Named(
+        "function", affix, at_end, kind
+    )
+
+
+def _commits(names: Names, rng: Random) -> tuple[str, Commits]:
+    at_end, affix = rng.random() < 0.25, _filled(rng.choice(_AFFIXES), names, rng)
+    text = rng.choice(_COMMITS_END if at_end else _COMMITS).format(affix=affix)
+    return text, Commits(affix, at_end)
+
+
+def _forbids(names: Names, rng: Random) -> tuple[str, Refuses]:
+    action = _filled(rng.choice(_ACTIONS), names, rng)
+    return rng.choice(_FORBIDS).format(action=action), Refuses(action)
+
+
+def _prefers(names: Names, rng: Random) -> tuple[str, Prefers]:
+    wanted, unwanted = names.word(rng), names.word(rng)
+    text = rng.choice(_PREFERS).format(wanted=wanted, unwanted=unwanted)
+    return text, Prefers(wanted, unwanted)
