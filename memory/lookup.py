@@ -19,7 +19,7 @@ from memory.sparse import parts, telling
 
 _PAGE: Final = 500  # rows and bound values at once
 _MAX_WORDS: Final = 64  # of a query
-_COMPARED: Final = 256  # items whose scores are worked out where words match more, at least
+_COMPARED: Final = 128  # items whose scores are worked out where words match more, at least
 _PER_HIT: Final = 4  # and this many for each hit
 _HOLDERS: Final = 5_000  # items looked at for one word, the newest
 _WORD: Final = re.compile(r"\w+")
