@@ -185,11 +185,11 @@ def _noted(note: Note, root: Path, changes: Sequence[Change]) -> Note:
 
 
 def _allowed(options: argparse.Namespace, changes: Sequence[Change]) -> bool:
+    sys.stderr.write("".join(each.shown() for each in changes))
     if options.yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("nobody can be asked here; give --yes to write the files")
-    sys.stderr.write("".join(each.shown() for each in changes))
+        raise UsageError("nobody can be asked here; give --yes to write these changes")
     sys.stderr.write("write this? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
