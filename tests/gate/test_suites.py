@@ -252,6 +252,13 @@ def test_a_rule_is_asked_about_where_it_holds() -> None:
     assert all("src/api/" in probe.messages[-1].content for probe in probes)
 
 
+def test_a_rule_about_some_functions_is_asked_about_by_their_kind() -> None:
+    helpers = Knowledge(item=Item(kind=Kind.PREFERENCE, text="Prefix helper functions with h_."))
+    probes = probes_of([helpers], prompts="compact", seed=1, suite="new")
+    assert all("a helper function" in probe.messages[-1].content for probe in probes)
+    assert len(probes) == 4
+
+
 def test_what_nothing_asks_about_has_no_probe() -> None:
     item = Item(kind=Kind.CORRECTION, text="it was wrong")
     assert probes_of([Knowledge(item=item)], prompts="compact", seed=1, suite="new") == ()

@@ -144,8 +144,7 @@ def _functions(rule: Named, item: Item, prompts: PromptSet) -> Iterator[_Draft]:
     pattern = rf"\w+{re.escape(rule.affix)}" if rule.at_end else rf"{re.escape(rule.affix)}\w+"
     rows = zip(w.QUALIFIED if rule.kind else w.ADDS, w.THINGS, w.RETURNS, strict=True)
     for form, (path, _), returns in rows:
-        kind = f"function {rule.kind}" if rule.kind else ""
-        wish = form.format(path=placed(item, path), returns=returns, kind=kind)
+        wish = form.format(path=placed(item, path), returns=returns, kind=rule.kind)
         yield wished(prompts, wish), CODERS, checks.Structure(functions=f"_?{pattern}")
 
 
