@@ -19,7 +19,7 @@ from mcp_local_llm import LocalLLMError, ModelUnavailable, StoreUnavailable, Usa
 
 if TYPE_CHECKING:
     from graph.settings import Settings
-    from training.embedded.evaluation import EmbeddedReport, RunTask, TaskOutcome
+    from training.embedded.evaluation import EmbeddedReport, RunTask, Share, TaskOutcome
     from training.embedded.outcomes import OutcomeFile
 
 _DESCRIPTION: Final = "Train or evaluate the small model that runs where no other weights are."
@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--again", action="store_true", help="forget the outcomes in that file")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    lessons = commands.add_parser("lessons", help="count what it answers of what it is shown")
+    lessons.add_argument("--seed", type=int, default=1)
+    lessons.add_argument("--n", type=int, default=20, help="lessons of each kind (default 20)")
+    lessons.add_argument("--weights", type=Path, metavar="DIR", help="other weights than shipped")
+    lessons.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser
 
 
@@ -66,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as stopped:  # argparse has said what is wrong
         return int(stopped.code or 0)
     try:
-        return _train(options) if options.command == "train" else _evaluate(options)
+        return _COMMANDS[options.command](options)
     except LocalLLMError as error:
         sys.stderr.write(f"mcp-local-llm embedded: {error}\n")
         return error.exit_code
@@ -138,6 +143,29 @@ def _evaluate(options: argparse.Namespace) -> int:
             f"{str(file.path)!r}; repeat the command to go on"
         ) from error
     sys.stdout.write((report.model_dump_json(indent=1) if options.json else _table(report)) + "\n")
+    return 0
+
+
+def _lessons(options: argparse.Namespace) -> int:
+    from agents.home import state_home
+    from agents.profiles import ModelConfig
+    from agents.serving import open_model
+    from agents.weights import EMBEDDED_WEIGHTS, materialize
+    from training.embedded.lesson_evaluation import LessonReport, evaluate_lessons
+
+    if options.n < 1:
+        raise UsageError(f"--n is {options.n}; give the number of lessons, 20 for example")
+    model = materialize(options.weights or EMBEDDED_WEIGHTS, state_home())
+
+    async def evaluated() -> LessonReport:
+        bare = ModelConfig(profile="local", model_path=model, prompts="compact", learnt=False)
+        async with open_model(bare) as served:
+            return await evaluate_lessons(served, seed=options.seed, each=options.n)
+
+    report = asyncio.run(evaluated())
+    rows = [_row(name, part) for name, part in report.kinds.items()]
+    told = report.model_dump_json(indent=1) if options.json else "\n".join(rows)
+    sys.stdout.write(f"{told}\n")
     return 0
 
 
@@ -234,14 +262,20 @@ def _table(report: EmbeddedReport) -> str:
         "fix": report.fix,
         "held-out compositions": report.held_out_compositions,
     }
-    lines = [
-        f"{name:<22}{part.right:>5}/{part.of:<5}{part.rate:6.1%}"
-        f"  95 % [{part.low:.1%}, {part.high:.1%}]"
-        for name, part in rows.items()
-    ]
+    lines = [_row(name, part) for name, part in rows.items()]
     for role, tags in report.tags.items():
         lines.append(
             f"{'tags: ' + role:<22}{tags.written.right:>5}/{tags.written.of:<5}"
             f"{tags.written.rate:6.1%}  valid as written, {tags.valid.rate:.1%} in the end"
         )
     return "\n".join([*lines, f"weights {report.weights_bytes / 1e6:.1f} MB"])
+
+
+def _row(name: str, part: Share) -> str:
+    return (
+        f"{name:<22}{part.right:>5}/{part.of:<5}{part.rate:6.1%}"
+        f"  95 % [{part.low:.1%}, {part.high:.1%}]"
+    )
+
+
+_COMMANDS: Final = {"train": _train, "eval": _evaluate, "lessons": _lessons}

@@ -33,7 +33,7 @@ COMMANDS = [
     *(["mcp-local-llm", name] for name in ("nightly", "schedule", "report")),
     ["mcp-local-llm", "adapters"],
     *(["mcp-local-llm", "adapters", name] for name in ("promote", "rollback", "prune")),
-    *(["mcp-local-llm", "embedded", name] for name in ("train", "eval")),
+    *(["mcp-local-llm", "embedded", name] for name in ("train", "eval", "lessons")),
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from agents.weights import EMBEDDED_WEIGHTS
 from graph.embedded_cli import main
+from training.embedded.lessons import KINDS
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +24,17 @@ def test_wrong_input_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert "--jobs is 0" in capsys.readouterr().err
     assert main(["train", str(tmp_path), "--device", "abacus"]) == 2
     assert "device 'abacus'" in capsys.readouterr().err
+
+
+def test_lessons_are_counted_by_kind(state_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lessons", "--n", "0"]) == 2
+    assert "--n is 0" in capsys.readouterr().err
+    assert main(["lessons", "--n", "1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["kinds"]) == list(KINDS)
+    assert {part["of"] for part in report["kinds"].values()} == {1}
+    assert main(["lessons", "--n", "1"]) == 0
+    assert f"{report['kinds']['shown']['right']}/1" in capsys.readouterr().out
 
 
 def test_missing_weights_are_unavailable(

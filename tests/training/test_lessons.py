@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from agents.chat import Completion, Message
 from agents.reply import parse_plan, parse_tags
 from tools.wire import parse_reply
 from training.embedded.course import replayed_dialogue, training_dialogue
 from training.embedded.curriculum import Turn
-from training.embedded.lessons import BOOK, Fact, asked, book, done, fact, others, shown
-from training.embedded.names import HELD_OUT_WORDS, TrainingNames
+from training.embedded.lesson_evaluation import evaluate_lessons
+from training.embedded.lessons import BOOK, Fact, asked, book, done, fact, made, others, shown
+from training.embedded.names import HELD_OUT_WORDS, HeldOutNames, TrainingNames
 
 NAMES = TrainingNames()
 _RULE = re.compile(r"^rule (r\d): (.*)$", re.MULTILINE)
@@ -109,6 +112,41 @@ def test_nobody_knows_a_fact_by_its_words(given: Fact) -> None:
 def test_nothing_of_a_lesson_is_a_word_held_out_for_the_evaluation() -> None:
     said = " ".join(turn.content for turns in lessons() for turn in turns).casefold()
     assert not set(HELD_OUT_WORDS) & set(re.findall("[a-z]+", said))
+
+
+class Pupil:
+    """Says what is right in lessons of one kind, and "no" in all others."""
+
+    model_id, adapter_id = "pupil", None
+
+    def __init__(self, kind: str) -> None:
+        self.right: dict[tuple[str, ...], str] = {}
+        for n in range(3):
+            turns = made(kind, HeldOutNames(), Random(f"1/{kind}/{n}"))
+            said = tuple(turn.content for turn in turns)
+            self.right |= {said[:at]: said[at] for at in range(1, len(said))}
+
+    async def complete(
+        self, messages: Sequence[Message], *, max_tokens: int, on_token: object = None
+    ) -> Completion:
+        return Completion(
+            text=self.right.get(tuple(one.content for one in messages), "no"), prompt_tokens=1, cached_tokens=0,
+            completion_tokens=1, duration_s=0.0, first_token_s=0.0, finish_reason="stop",
+        )  # fmt: skip
+
+    def count(self, messages: Sequence[Message]) -> int:
+        return len(messages)
+
+
+@pytest.mark.parametrize("kind", ["unknown", "name"])
+async def test_a_lesson_counts_when_all_of_its_answers_are_right(kind: str) -> None:
+    report = await evaluate_lessons(Pupil(kind), seed=1, each=3)
+    assert report.kinds[kind].right == 3
+    assert {part.right for name, part in report.kinds.items() if name != kind} == {0}
+    halved = Pupil(kind)
+    halved.right = dict(list(halved.right.items())[:-1])
+    report = await evaluate_lessons(halved, seed=1, each=3)
+    assert report.kinds[kind].right == 2
 
 
 def test_what_is_replayed_is_as_a_crew_has_it_when_it_serves() -> None:

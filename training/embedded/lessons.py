@@ -8,7 +8,7 @@ about what is neither shown nor in the book is answered by saying so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
@@ -153,14 +153,17 @@ def asked(names: Names, rng: Random, known: Sequence[Fact] = ()) -> list[Turn]:
     """Return a question and its answer; without the book ``known`` it is shown, or not known."""
     if known and rng.random() < _RECITED_SHARE:
         return _turns(_recited(known, names, rng))
-    makers = (_read, _read, _read, _doubted, _committed, _chosen, _allowed)
-    return _turns(rng.choice(makers)(names, rng))
+    return made(rng.choice(_ASKED), names, rng)
 
 
 def done(names: Names, rng: Random) -> list[Turn]:
     """Return a run in which a shown rule is kept, or none applies."""
-    makers = (_guarded, _guarded, _named, _named, _classed, _refused, _refused, _plain)
-    return _turns(rng.choice(makers)(names, rng))
+    return made(rng.choice(_DONE), names, rng)
+
+
+def made(kind: str, names: Names, rng: Random) -> list[Turn]:
+    """Return a lesson of the ``kind``, one of ``KINDS``."""
+    return _turns(_MAKERS[kind](names, rng))
 
 
 def _turns(written: Written) -> list[Turn]:
@@ -383,3 +386,23 @@ def _prefers(names: Names, rng: Random) -> tuple[str, Prefers]:
     wanted, unwanted = names.word(rng), names.word(rng)
     text = rng.choice(_PREFERS).format(wanted=wanted, unwanted=unwanted)
     return text, Prefers(wanted, unwanted)
+
+
+_MAKERS: Final[Mapping[str, Callable[[Names, Random], Written]]] = {
+    "shown": _read,
+    "unknown": _doubted,
+    "commit message": _committed,
+    "choice": _chosen,
+    "permission": _allowed,
+    "error class": _guarded,
+    "name": _named,
+    "class name": _classed,
+    "refusal": _refused,
+    "nothing applies": _plain,
+}
+KINDS: Final = tuple(_MAKERS)
+_ASKED: Final = ("shown", "shown", "shown", "unknown", "commit message", "choice", "permission")
+_DONE: Final = (
+    "error class", "error class", "name", "name", "class name", "refusal", "refusal",
+    "nothing applies",
+)  # fmt: skip
