@@ -16,7 +16,9 @@ from training.dataset.encoding import Encoder
 from training.dataset.mix import Shares, mix, rule_of
 from training.dataset.reader import Item, Turn, open_dataset, read_dataset
 from training.dataset.scrub import fit, reasons, scrub
+from training.dataset.stats import is_direct
 from training.dataset.write import Manifest, write_dataset
+from training.examples.scribe import call
 from training.replay import general, protocol
 
 
@@ -29,8 +31,15 @@ def item(
     )
 
 
-def rules(count: int, each: int, name: str = "r") -> list[Item]:
-    return [item(f"{name}{n}/{v}", f"rule:{name}{n}") for n in range(count) for v in range(each)]
+CALL = call("fs.read", path="a.py")
+
+
+def rules(count: int, each: int, name: str = "r", answer: str = CALL) -> list[Item]:
+    return [
+        item(f"{name}{n}/{v}", f"rule:{name}{n}", answer=answer)
+        for n in range(count)
+        for v in range(each)
+    ]
 
 
 def written(folder: Path, *items: Item) -> Manifest:
@@ -74,6 +83,12 @@ def test_empty_shares_go_to_general_replay() -> None:
     counts = Counter(one.id[0] for one in mixed)
     assert counts["r"] == 40
     assert counts["g"] / len(mixed) == pytest.approx(0.55, abs=0.02)
+
+
+def test_definitions_alone_are_not_most_of_the_set() -> None:
+    mixed = mix(rules(4, 12, answer="yes"), [], rules(900, 1, "g"), rules(90, 1, "w"), seed=1)
+    assert sum(map(is_direct, mixed)) == 48
+    assert 0.25 <= 48 / len(mixed) <= 0.35
 
 
 def test_one_rule_alone_keeps_its_variants_and_gets_enough_replay() -> None:

@@ -9,9 +9,11 @@ from random import Random
 from typing import Final, NamedTuple
 
 from training.dataset.reader import Item
+from training.dataset.stats import is_direct
 
 MAX_ITEMS: Final = 2_000
 PER_RULE: Final = 0.15  # of the set
+DIRECT: Final = 0.30  # of the set: what is taught as words alone; replay has some more
 HELD_OUT: Final = "#"  # what follows it in a group's name is the file the group belongs to
 
 
@@ -44,8 +46,8 @@ def mix(
 ) -> list[Item]:
     """Return a set of at most ``max_items`` in a random order that ``seed`` decides.
 
-    It is as large as it has to be for the new items to be their share and for no rule to be more
-    than 15 % of it; where it would be larger than ``max_items``, or where there is too little
+    It is as large as it has to be for the new items to be their share, for no rule to be more than
+    15 % of it, and for no more than a third to be answers in words alone; where it would be larger than ``max_items``, or where there is too little
     replay, each rule loses as few variants as the others.
     """
     total = min(max_items, _wanted(new, promoted, shares))
@@ -63,7 +65,7 @@ def mix(
 def _wanted(new: Sequence[Item], promoted: Sequence[Item], shares: Shares) -> int:
     """Return how large a set has to be for all of ``new`` and ``promoted`` to be their shares."""
     largest = max(Counter(map(rule_of, (*new, *promoted))).values(), default=0)
-    needs = [largest / PER_RULE]
+    needs = [largest / PER_RULE, sum(map(is_direct, (*new, *promoted))) / DIRECT]
     needs += [
         len(part) / share
         for part, share in ((new, shares.new), (promoted, shares.promoted))
