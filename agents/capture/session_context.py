@@ -19,6 +19,7 @@ from memory.whole_file import write_whole
 
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
+    from memory.journal import Journal
 
 _RULES: Final = 40  # of each kind, the newest
 _NEWS: Final = 10
@@ -32,17 +33,22 @@ def session_file(home: Path, project: str) -> Path:
 
 
 def refresh_session(memory: SharedMemory) -> bool:
-    """Write what a session is to know of the project of ``memory``, where hooks are installed.
+    """Write what a session is to know, where hooks are installed, and say whether that changed.
 
-    Says whether the file changed. That it cannot be written is logged and harms nobody.
+    Besides the project of ``memory`` those have their file renewed that have one: what holds
+    everywhere is theirs as well. That a file cannot be written is logged and harms nobody.
 
     Raises:
         StoreUnavailable: the journal cannot be read.
     """
-    file = session_file(memory.home, memory.project)
-    if not file.parents[1].is_dir():
+    own = session_file(memory.home, memory.project)
+    if not own.parents[1].is_dir():
         return False
-    text = _text(memory)
+    return any([_refresh(memory.journal, file) for file in {own, *own.parent.glob("*.txt")}])
+
+
+def _refresh(journal: Journal, file: Path) -> bool:
+    text = _text(journal, file.stem)
     try:
         if file.exists() and file.read_text(encoding="utf-8") == text:
             return False
@@ -54,14 +60,14 @@ def refresh_session(memory: SharedMemory) -> bool:
     return True
 
 
-def _text(memory: SharedMemory) -> str:
+def _text(journal: Journal, project: str) -> str:
     def said(kind: Kind) -> list[str]:
-        where = Where(project=memory.project, kinds=(kind,))
-        found = [each for each in memory.journal.live(where) if each.may_answer(where)]
+        where = Where(project=project, kinds=(kind,))
+        found = [each for each in journal.live(where) if each.may_answer(where)]
         newest = sorted(found, key=lambda stored: -stored.seq)[:_RULES]
         return [_line(each.item.text, each.item.scope) for each in reversed(newest)]
 
-    news = recent_updates(memory.journal, memory.project, _TOLD, _NEWS)
+    news = recent_updates(journal, project, _TOLD, _NEWS)
     text = prompts.render(
         "cursor/session",
         rules=said(Kind.PREFERENCE),

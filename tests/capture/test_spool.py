@@ -102,6 +102,19 @@ def test_a_session_begins_with_what_is_known_of_its_project(
     assert not is_waiting(home), "it is no turn"
 
 
+def test_what_holds_everywhere_reaches_the_sessions_of_all_projects(home: Path) -> None:
+    with SharedMemory(home, "1" * 16) as other:
+        assert refresh_session(other)
+    with SharedMemory(home, "2" * 16) as memory:
+        memory.put(
+            Item(kind=Kind.PREFERENCE, text="Use tabs everywhere."),
+            Item(kind=Kind.PREFERENCE, text="Use spaces here.", project=memory.project),
+        )
+        assert refresh_session(memory)
+    said = session_file(home, "1" * 16).read_text()
+    assert "Use tabs everywhere." in said and "spaces" not in said
+
+
 @pytest.mark.parametrize(
     "given", [b"", b"[" * 100_000, b"[]", b'{"workspace_roots": []}', b'{"workspace_roots": ["/"]}']
 )
