@@ -113,8 +113,9 @@ class Kills:
         finally:
             night.stop()
         if code != 0:
+            how = f"ended with {code}" if code is not None else f"took over {_LONGEST_S:.0f} s"
             raise StoreUnavailable(
-                f"a small night that nobody killed ended with {code}; see {str(self._log)!r}"
+                f"a small night that nobody killed {how}; see {str(self._log)!r}"
             )
 
     def _is_killed(self, night: Spawned, after: float) -> bool:

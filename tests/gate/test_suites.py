@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -15,7 +16,9 @@ from agents.scripted import ScriptedModel
 from mcp_local_llm import UsageError
 from memory.records import Item, Kind
 from tools.sandbox import CommandPolicy
+from training.embedded import lesson_forms
 from training.embedded.curriculum import brief, turn
+from training.embedded.phrasing import expand
 from training.examples import wordings as trained
 from training.examples.knowledge import Knowledge
 from training.gate import checks, wordings
@@ -195,8 +198,9 @@ def test_no_phrasing_of_the_gate_is_one_of_the_training() -> None:
         }
 
     mine, theirs = forms(wordings), forms(trained)
-    assert len(mine) > 30 and len(theirs) > 60
-    assert mine.isdisjoint(theirs)
+    lessons = {expand(form, Random(n)) for form in forms(lesson_forms) for n in range(60)}
+    assert len(mine) > 30 and len(theirs) > 60 and len(lessons) > 600
+    assert mine.isdisjoint(theirs | lessons)
 
 
 CODE = {

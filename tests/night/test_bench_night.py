@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -33,7 +34,9 @@ from memory.lifecycle import Stage
 from memory.records import Where
 from tests.night.conftest import Clock
 from tools.sandbox import CommandPolicy
+from training.embedded import lesson_forms
 from training.embedded.evaluation import TaskOutcome, share
+from training.embedded.phrasing import expand
 from training.examples import wordings as trained
 from training.examples.behaviours import Commits, Named, Prefers, Raises, Refuses, behaviour_of
 from training.gate import wordings as gated
@@ -96,8 +99,9 @@ def test_no_phrasing_is_nearly_one_that_is_trained_or_that_the_gate_asks() -> No
         for rule in CURRICULUM.rules
         for ask in rule.asks
     ]
-    known = [*forms(trained), *forms(gated)]
-    assert len(known) > 100
+    lessons = {expand(form, Random(seed)) for form in forms(lesson_forms) for seed in range(40)}
+    known = [*forms(trained), *forms(gated), *lessons]
+    assert len(known) > 700
     for form in known:
         matcher = SequenceMatcher(b=words(form))
         for asks in mine:

@@ -129,9 +129,10 @@ class Pupil:
     async def complete(
         self, messages: Sequence[Message], *, max_tokens: int, on_token: object = None
     ) -> Completion:
+        said = self.right.get(tuple(one.content for one in messages), "no")
         return Completion(
-            text=self.right.get(tuple(one.content for one in messages), "no"), prompt_tokens=1, cached_tokens=0,
-            completion_tokens=1, duration_s=0.0, first_token_s=0.0, finish_reason="stop",
+            text=said, prompt_tokens=1, cached_tokens=0, completion_tokens=1,
+            duration_s=0.0, first_token_s=0.0, finish_reason="stop",
         )  # fmt: skip
 
     def count(self, messages: Sequence[Message]) -> int:

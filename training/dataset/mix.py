@@ -47,8 +47,9 @@ def mix(
     """Return a set of at most ``max_items`` in a random order that ``seed`` decides.
 
     It is as large as it has to be for the new items to be their share, for no rule to be more than
-    15 % of it, and for no more than a third to be answers in words alone; where it would be larger than ``max_items``, or where there is too little
-    replay, each rule loses as few variants as the others.
+    15 % of it, and for no more than a third to be answers in words alone. Where it would be larger
+    than ``max_items``, or where there is too little replay, each rule loses as few variants as the
+    others.
     """
     total = min(max_items, _wanted(new, promoted, shares))
     available = len(new) + len(promoted) + len(general) + len(protocol)

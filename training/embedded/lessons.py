@@ -15,28 +15,17 @@ from typing import Final, NamedTuple
 from agents import talk
 from agents.brief import BriefRule
 from agents.chat import Message
+from training.embedded import lesson_forms as forms
 from training.embedded.curriculum import PROFILE, Turn
 from training.embedded.names import Names
-from training.embedded.phrasing import is_held_out
+from training.embedded.phrasing import expand, is_held_out
+from training.examples import wordings
 from training.examples.applied import class_run, commit_message, guard_run
 from training.examples.behaviours import Commits, Named, Prefers, Raises, Refuses
 from training.examples.build import topics_of
 from training.examples.domain import OPERATIONS
 from training.examples.scribe import Scribe, Written
 from training.examples.tasks import function_run, refused_run
-from training.examples.wordings import (
-    ABOUT,
-    ADDS,
-    ALLOWED,
-    CALLED,
-    CHOSEN,
-    COMMITTED,
-    DEFINED,
-    FORBIDDEN,
-    GUARDS,
-    QUALIFIED,
-    REVERSED,
-)
 
 BOOK: Final = 32
 """How many facts are in the book at a time."""
@@ -46,6 +35,16 @@ _OPERATIONS: Final = tuple(
     one for one in OPERATIONS if not is_held_out(one.returns.replace(one.parameter, "{p}"))
 )
 _RECITED_SHARE: Final = 0.45  # of the questions: about the book
+# Half of them are the forms of nights.
+_DEFINED: Final = (*forms.DEFINED, *wordings.DEFINED[:10])
+_REVERSED: Final = (*forms.REVERSED, *wordings.REVERSED)
+_ABOUT: Final = (*forms.ABOUT, *wordings.ABOUT[:7])
+_ADDS: Final = (*forms.ADDS, *wordings.QUALIFIED[:5])
+_GUARDS: Final = (*forms.GUARDS, *wordings.GUARDS[:7])
+_COMMITTED: Final = (*forms.COMMITTED, *wordings.COMMITTED[:6])
+_FORBIDDEN: Final = (*forms.FORBIDDEN, *wordings.FORBIDDEN[:5])
+_ALLOWED: Final = (*forms.ALLOWED, *wordings.ALLOWED)
+_CHOSEN: Final = (*forms.CHOSEN, *wordings.CHOSEN[:8])
 _PHRASES: Final = (
     "{0} of {1}", "a {0} that {1}s {2}", "the {0} {1} of the {2}", "{0} and {1}", "{0} between {1} and {2}",
     "{0} that nobody {1}s", "the {0} still in {1}", "{0} without {1}", "a {0} for {1} {2}", "to {0} before {1}",
@@ -94,9 +93,6 @@ _TOLD: Final = (
     ("the {0} {1}s the {2} now", "{1} the {2}"), ("there is a {0} for {1} now", "add a {0} for {1}"),
     ("{0} and {1} are one {2} now", "join {0} and {1}"), ("the {0} is {1} again", "make the {0} {1} again"),
     ("the {0} of {1} was {2}; that is mended", "mend the {0} of {1}"),
-)  # fmt: skip
-_LEADS: Final = (
-    "", "", "", "{0} {1}. ", "Tell me: ", "One question. ", "We {0} the {1}. ", "I forgot. ", "{0}, ", "For the {0} {1}: ",
 )  # fmt: skip
 
 
@@ -188,14 +184,20 @@ def _among(text: str, names: Names, rng: Random) -> tuple[tuple[BriefRule, ...],
 # -- questions -------------------------------------------------------------------------------------
 
 
+def _asking(table: Sequence[str], names: Names, rng: Random, **slots: str) -> str:
+    """Return one of the forms of ``table``, mostly a grammar's, with a capital at its beginning."""
+    form = expand(rng.choice(table), rng)
+    filled = form.format(other=names.word(rng), **slots)
+    lead = _filled(rng.choice(forms.LEADS), names, rng)
+    return f"{lead}{filled}" if lead.endswith(", ") else f"{lead}{filled[:1].upper()}{filled[1:]}"
+
+
 def _question(one: Fact, names: Names, rng: Random) -> str:
     if not one.term:
-        asked = rng.choice(ABOUT).format(topic=rng.choice(one.topics))
-    elif rng.random() < 0.1:
-        asked = rng.choice(REVERSED).format(sense=one.topics[0])
-    else:
-        asked = rng.choice(DEFINED).format(term=one.term)
-    return f"{_filled(rng.choice(_LEADS), names, rng)}{asked}"
+        return _asking(_ABOUT, names, rng, topic=rng.choice(one.topics))
+    if rng.random() < 0.1:
+        return _asking(_REVERSED, names, rng, sense=one.topics[0])
+    return _asking(_DEFINED, names, rng, term=one.term)
 
 
 def _told(
@@ -232,15 +234,16 @@ def _read(names: Names, rng: Random) -> Written:
 
 def _doubted(names: Names, rng: Random) -> Written:
     one = fact(names, rng)
-    form = rng.choice(DEFINED if one.term else ABOUT).format(term=one.term, topic=one.topics[0])
+    slots = {"term": one.term, "topic": one.topics[0]}
+    asked = _asking(_DEFINED if one.term else _ABOUT, names, rng, **slots)
     rules = shown(others(names, rng)) if rng.random() < 0.5 else ()
-    asked = f"{_filled(rng.choice(_LEADS), names, rng)}{form}"
     return _told(asked, one.unknown(), rules=rules)
 
 
 def _committed(names: Names, rng: Random) -> Written:
     told, subject = _change(names, rng)
-    asked = rng.choice(COMMITTED).format(told=told)
+    slots = {"told": told, "Told": f"{told[:1].upper()}{told[1:]}"}
+    asked = _asking(_COMMITTED, names, rng, **slots)
     if rng.random() < 0.4:
         return _told(asked, subject, ("concept:commit",))
     text, behaviour = _commits(names, rng)
@@ -257,7 +260,7 @@ def _change(names: Names, rng: Random) -> tuple[str, str]:
 
 def _chosen(names: Names, rng: Random) -> Written:
     text, behaviour = _prefers(names, rng)
-    asked = rng.choice(CHOSEN).format(wanted=behaviour.wanted, unwanted=behaviour.unwanted)
+    asked = _asking(_CHOSEN, names, rng, wanted=behaviour.wanted, unwanted=behaviour.unwanted)
     rules, own = _among(text, names, rng)
     answer = f"Use {behaviour.wanted}, not {behaviour.unwanted}."
     return _told(asked, answer, rules=rules, follows=(own,))
@@ -265,7 +268,7 @@ def _chosen(names: Names, rng: Random) -> Written:
 
 def _allowed(names: Names, rng: Random) -> Written:
     text, behaviour = _forbids(names, rng)
-    asked = rng.choice(ALLOWED).format(action=behaviour.action)
+    asked = _asking(_ALLOWED, names, rng, action=behaviour.action)
     rules, own = _among(text, names, rng)
     return _told(asked, f"No. {text}", rules=rules, follows=(own,))
 
@@ -278,14 +281,21 @@ def _place(names: Names, rng: Random) -> str:
 
 
 def _guarded(names: Names, rng: Random) -> Written:
-    path, thing = _place(names, rng), names.word(rng)
-    form, least = rng.choice(GUARDS), rng.randint(2, 30)
+    path, thing, least = _place(names, rng), names.word(rng), rng.randint(2, 30)
     text, behaviour = _raises(names, rng)
-    if rng.random() < 0.4:
-        usual = Raises("ValueError", "", rng.choice(["", behaviour.when]))
-        return guard_run(usual, form, path, thing, least, _SCRIBE, ())
+    is_plain = rng.random() < 0.4
+    when = "" if is_plain and rng.random() < 0.5 else f" {behaviour.when}"
+    form = expand(rng.choice(_GUARDS), rng).format(
+        call="check_{thing}({thing})", path="{path}", thing="{thing}", Thing=thing.capitalize(),
+        least="{least}", when=when, When=f" This is{when}." if when else "",
+    )  # fmt: skip
+    if "{when}" in form or when not in form:
+        form = f"{form} This is{when}."
+    if is_plain:
+        return guard_run(Raises("ValueError", ""), form, path, thing, least, _SCRIBE, ())
     rules, own = _among(text, names, rng)
-    return guard_run(behaviour, form, path, thing, least, _SCRIBE, rules, follows=(own,))
+    asked = behaviour._replace(when="")  # it is in the form
+    return guard_run(asked, form, path, thing, least, _SCRIBE, rules, follows=(own,))
 
 
 def _named(names: Names, rng: Random) -> Written:
@@ -293,7 +303,6 @@ def _named(names: Names, rng: Random) -> Written:
     kind = rng.choice(
         ["", "helper function", "private function", f"function that {names.word(rng)}s"]
     )
-    wish = rng.choice(QUALIFIED if kind else ADDS)
     text, behaviour = _names(kind, names, rng)
     folder = path.partition("/")[0]
     where = rng.random()
@@ -301,7 +310,8 @@ def _named(names: Names, rng: Random) -> Written:
         text = f"In {folder}, {text[:1].lower()}{text[1:]}"
     elif where < 0.35:  # holds elsewhere
         text = f"In {names.word(rng)}, {text[:1].lower()}{text[1:]}"
-    wish = wish.format(path=path, returns=operation.returns, kind=kind)
+    form = expand(rng.choice(_ADDS), rng)
+    wish = form.format(path=path, returns=operation.returns, kind=kind or "function")
     marks = ("concept:name",)
     if rng.random() < 0.4:
         return function_run(_SCRIBE, wish, path, operation, marks=marks)
@@ -332,7 +342,7 @@ def _refused(names: Names, rng: Random) -> Written:
     rules, own = _among(text, names, rng)
     if rng.random() < 0.4:
         return _ordinary(names, rng, rules)
-    wish = rng.choice(FORBIDDEN).format(action=behaviour.action)
+    wish = expand(rng.choice(_FORBIDDEN), rng).format(action=behaviour.action)
     wish, why = f"{wish[:1].upper()}{wish[1:]}", text.rstrip(".")
     return refused_run(_SCRIBE, wish, behaviour.action, why, rules=rules, follows=(own,))
 
@@ -345,7 +355,9 @@ def _ordinary(names: Names, rng: Random, rules: tuple[BriefRule, ...]) -> Writte
     path, operation = _place(names, rng), rng.choice(_OPERATIONS)
     if rng.random() < 0.5:
         operation = operation._replace(name=f"{operation.name}_{names.word(rng)}")
-    wish = rng.choice(CALLED).format(path=path, returns=operation.returns, sig=operation.signature)
+    wish = rng.choice(wordings.CALLED).format(
+        path=path, returns=operation.returns, sig=operation.signature
+    )
     return function_run(_SCRIBE, wish, path, operation, rules=rules, follows=())
 
 
