@@ -11,8 +11,8 @@ from training.embedded.lessons import Fact, asked, done, others, shown
 from training.embedded.names import Names
 from training.embedded.tasks import Split, generate_task
 
-LESSON_SHARE: Final = 0.45  # of the dialogues: a third of the tokens
-ASKED_SHARE: Final = 0.65  # of the lessons: questions; the others are runs
+LESSON_SHARE: Final = 0.6  # of the dialogues: nearly half of the tokens
+ASKED_SHARE: Final = 0.75  # of the lessons: questions; the others are runs
 DRILL_SHARE: Final = 0.6  # of the dialogues about tasks
 SHORT_TURNS: Final = 4  # a refusal has no more
 SHORT_SHARE: Final = 0.5  # end after the implementer: what follows is mostly copying
