@@ -40,7 +40,10 @@ def _parser() -> argparse.ArgumentParser:
         help="begin with this model's weights (give a lower --rate, 0.5 for example)",
     )
     train.add_argument("--rate", type=float, default=1.0, help="scales the learning rates")
-    train.add_argument("--threads", type=int, default=2)
+    train.add_argument("--threads", type=int, default=2, help="of one process")
+    train.add_argument(
+        "--processes", type=int, default=1, help="that average their gradients: larger batches"
+    )
     train.add_argument("--device", default="cpu", help="a torch device: cpu, cuda, mps")
     evaluate = commands.add_parser("eval", help="run the crew on held-out tasks and count")
     evaluate.add_argument("--seed", type=int, default=1)
@@ -85,15 +88,19 @@ def _train(options: argparse.Namespace) -> int:
 
     if not 0 < options.rate <= 2:
         raise UsageError(f"--rate is {options.rate:g}; give a number above 0, up to 2")
-    if options.steps < 1:
-        raise UsageError(
-            f"--steps is {options.steps}; give the number of batches, 2600 for example"
-        )
+    for name, value, example in (
+        ("--steps", options.steps, 2600),
+        ("--threads", options.threads, 2),
+        ("--processes", options.processes, 2),
+    ):
+        if value < 1:
+            raise UsageError(f"{name} is {value}; give a number from 1 on, {example} for example")
     config = TrainConfig(
         steps=options.steps,
         rate=options.rate,
         seed=options.seed,
         threads=options.threads,
+        processes=options.processes,
         device=options.device,
     )
     sys.stderr.write(f"log: {options.folder / 'log.jsonl'}\n")

@@ -1,14 +1,22 @@
 """Training for real, on a network small enough to do it in seconds."""
 
 import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import mlx.core as mx
+import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from agents.weights import EMBEDDED_WEIGHTS
 from mcp_local_llm import StoreUnavailable, UsageError
 from training.embedded.network import Network, NetworkConfig, export
 from training.embedded.trainer import Muon, TrainConfig, rate_share, train
@@ -56,6 +64,54 @@ def test_weights_of_another_shape_are_refused_as_a_beginning(tmp_path: Path) -> 
         train(tmp_path / "third", config(2), SMALL, start=tmp_path / "nowhere")
 
 
+_BOTH = """
+import sys
+from pathlib import Path
+from tests.training.test_trainer import SMALL, together
+from training.embedded.trainer import train
+train(Path(sys.argv[1]), together(), SMALL)
+"""
+
+
+def together(processes: int = 2) -> TrainConfig:
+    return replace(config(6), processes=processes)
+
+
+def prepared(folder: Path) -> Path:
+    """Return ``folder`` with a tokenizer in it, so that none has to be trained."""
+    (folder / "model").mkdir(parents=True)
+    shutil.copy(EMBEDDED_WEIGHTS / "tokenizer.json", folder / "model")
+    return folder
+
+
+def test_two_processes_train_one_network_and_go_on_after_a_kill(tmp_path: Path) -> None:
+    expected = weights(train(prepared(tmp_path / "whole"), together(), SMALL))
+    halves = prepared(tmp_path / "halves")
+    started = subprocess.Popen([sys.executable, "-c", _BOTH, str(halves)])
+    until(lambda: (halves / "log.jsonl").exists())
+    parts = psutil.Process(started.pid).children(recursive=True)
+    started.kill()
+    started.wait()
+    assert psutil.wait_procs(parts, timeout=60)[1] == [], "none outlives the one that called"
+    resumed = weights(train(halves, together(), SMALL))
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+    with pytest.raises(StoreUnavailable, match="it is of 2 processes"):
+        train(halves, config(6), SMALL)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_process_that_cannot_go_on_ends_the_others_and_says_why(tmp_path: Path) -> None:
+    (prepared(tmp_path) / "checkpoint.partial").mkdir()  # nothing can be written there
+    with pytest.raises(StoreUnavailable, match=r"Is a directory.*goes on from the last"):
+        train(tmp_path, together(), SMALL)
+
+
 def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     expected = weights(train(whole, config(6), SMALL))
@@ -69,9 +125,9 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path) -> None:
         (whole / "model" / "tokenizer.json").read_bytes()
     )
     tokenizer = Tokenizer.from_file(str(halves / "model" / "tokenizer.json"))
-    stream = trainer.batches(tokenizer, long, run.place)
+    stream = trainer.batches(tokenizer, long, run.places[0])
     for _ in range(3):
-        run.place, ids, learned = next(stream)
+        run.places[0], ids, learned = next(stream)
         run.network.loss(ids, learned).backward()  # type: ignore[no-untyped-call]
         trainer._update(run, long)
         run.step += 1

@@ -1,15 +1,18 @@
 """Trains the embedded model from scratch: Muon for the matrices, AdamW for the rest.
 
 Muon: K. Jordan and others, "Muon: an optimizer for hidden layers in neural networks" (2024).
-The run is resumable and depends on its seed alone (and on the number of threads, through the order
-of floating-point sums).
+The run is resumable and depends on its seed and the number of its processes alone (and on the
+number of threads, through the order of floating-point sums).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import struct
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +22,8 @@ from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import ProcessException, spawn
 
 from mcp_local_llm import StoreUnavailable, UsageError
 from training.embedded.course import training_dialogue
@@ -38,11 +42,15 @@ _CHUNK: Final = 256  # dialogues generated and sorted by length at a time
 _PAGE: Final = 2  # chunks: a fact is asked about some 65 times while it is in the book
 
 
+Place = tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One run. ``steps`` batches of about ``batch_tokens`` tokens; decay over the last share.
+    """One run. ``steps`` updates, each from a batch of about ``batch_tokens`` tokens per process.
 
-    ``rate`` scales both learning rates: 1 from scratch; a trained model wants about half of it.
+    The rate decays over the last share. ``rate`` scales both learning rates: 1 from scratch; a
+    trained model wants about half of it. ``threads`` are those of one process.
     """
 
     steps: int = 3600
@@ -56,6 +64,7 @@ class TrainConfig:
     save_every: int = 25
     seed: int = 7
     threads: int = 2
+    processes: int = 1
     device: str = "cpu"
 
 
@@ -98,11 +107,12 @@ def _chunk_rng(seed: int, chunk: int) -> Random:
 
 
 def batches(
-    tokenizer: Tokenizer, config: TrainConfig, start: tuple[int, int]
-) -> Iterator[tuple[tuple[int, int], Tensor, Tensor]]:
+    tokenizer: Tokenizer, config: TrainConfig, start: Place
+) -> Iterator[tuple[Place, Tensor, Tensor]]:
     """Yield (where the next batch is, ids (B, T), learned (B, T)) for ever, from ``start`` on.
 
-    A place is (number of the chunk, number of the batch within it).
+    A place is (number of the chunk, number of the batch within it). Processes take turns with the
+    chunks.
     """
     names = TrainingNames(letter_pieces(tokenizer))
     chunk, skipped = start
@@ -121,7 +131,7 @@ def batches(
         rng.shuffle(groups)
         for index, group in enumerate(groups[skipped:], start=skipped + 1):
             yield (chunk, index), *_padded(group)
-        chunk, skipped = chunk + 1, 0
+        chunk, skipped = chunk + config.processes, 0
 
 
 def _padded(group: list[tuple[list[int], list[bool]]]) -> tuple[Tensor, Tensor]:
@@ -146,19 +156,23 @@ def rate_share(step: int, config: TrainConfig) -> float:
 
 @dataclass(slots=True)
 class _Run:
-    """What one run holds on to between steps, and in its checkpoint."""
+    """What one run holds on to between steps, and in its checkpoint.
+
+    ``places`` are those of all processes, of which this one is number ``rank``.
+    """
 
     network: Network
     optimizers: list[torch.optim.Optimizer]
+    places: list[Place]
+    rank: int = 0
     step: int = 0
     tokens: int = 0
-    place: tuple[int, int] = (0, 0)
 
     def save(self, path: Path) -> None:
         state = {
             "network": self.network.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "counters": {"step": self.step, "tokens": self.tokens, "place": self.place},
+            "counters": {"step": self.step, "tokens": self.tokens, "places": self.places},
         }
         partial = path.with_suffix(".partial")
         torch.save(state, partial)
@@ -179,12 +193,15 @@ class _Run:
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         counters = state["counters"]
-        self.step, self.tokens, self.place = (
-            counters["step"], counters["tokens"], tuple(counters["place"]),
-        )  # fmt: skip
+        if len(counters["places"]) != len(self.places):
+            raise ValueError(f"it is of {len(counters['places'])} processes")
+        self.step, self.tokens = counters["step"], counters["tokens"]
+        self.places = [tuple(place) for place in counters["places"]]
 
 
-def _start(config: TrainConfig, shape: NetworkConfig, checkpoint: Path, start: Path | None) -> _Run:
+def _start(
+    config: TrainConfig, shape: NetworkConfig, checkpoint: Path, start: Path | None, rank: int = 0
+) -> _Run:
     torch.manual_seed(config.seed)
     network = Network(shape).to(config.device)
     matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
@@ -193,7 +210,7 @@ def _start(config: TrainConfig, shape: NetworkConfig, checkpoint: Path, start: P
         Muon(matrices, config.muon_rate),
         torch.optim.AdamW(others, config.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
-    run = _Run(network, optimizers)
+    run = _Run(network, optimizers, [(chunk, 0) for chunk in range(config.processes)], rank)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
@@ -247,33 +264,101 @@ def train(
 
     ``folder`` holds ``checkpoint.pt``, ``log.jsonl`` and ``model/``. An interrupted run goes on
     from its last checkpoint and ends with the same weights as an undisturbed one. A new run begins
-    with the weights and tokenizer of the model folder ``start`` where one is given.
+    with the weights and tokenizer of the model folder ``start`` where one is given. Several
+    processes average their gradients, so that each update is from as many batches; none of them
+    outlives the one that calls.
 
     Raises:
         UsageError: the device is not there, or ``start`` is no model of this shape.
-        StoreUnavailable: the checkpoint is damaged, or another network's.
+        StoreUnavailable: the checkpoint is damaged, or another network's or number of processes';
+            one of several processes failed.
     """
     _check_device(config.device)
-    torch.set_num_threads(config.threads)
     model = _model_folder(folder, config, start)
-    tokenizer = _tokenizer(model)
-    run = _start(config, shape, folder / "checkpoint.pt", start)
+    _tokenizer(model)
+    if config.processes == 1:
+        _learn(folder, config, shape, start)
+        return model
+    _start(config, shape, folder / "checkpoint.pt", start)  # what is wrong with it is told here
+    with tempfile.TemporaryDirectory() as name:
+        meeting = Path(name) / "meeting"
+        try:
+            spawn(  # type: ignore[no-untyped-call]
+                _part, (meeting, folder, config, shape, start), nprocs=config.processes
+            )
+        except ProcessException as error:
+            why = str(error).strip().splitlines()[-1]
+            raise StoreUnavailable(
+                f"a process of the training ended ({why}); mend that, then repeat the command: it "
+                "goes on from the last checkpoint"
+            ) from error
+    return model
+
+
+def _part(
+    rank: int,
+    meeting: Path,
+    folder: Path,
+    config: TrainConfig,
+    shape: NetworkConfig,
+    start: Path | None,
+) -> None:
+    """Be one of several processes that train together; they meet at a file."""
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
+    distributed.init_process_group(
+        "gloo", init_method=meeting.as_uri(), rank=rank, world_size=config.processes
+    )
+    _learn(folder, config, shape, start, rank)
+    distributed.destroy_process_group()
+
+
+def _learn(
+    folder: Path, config: TrainConfig, shape: NetworkConfig, start: Path | None, rank: int = 0
+) -> None:
+    torch.set_num_threads(config.threads)
+    model, checkpoint = folder / "model", folder / "checkpoint.pt"
+    run = _start(config, shape, checkpoint, start, rank)
     began, total = time.monotonic(), 0.0
-    stream = batches(tokenizer, config, run.place)
+    stream = batches(_tokenizer(model), config, run.places[rank])
     while run.step < config.steps:
-        run.place, ids, learned = next(stream)
+        run.places[rank], ids, learned = next(stream)
         loss = run.network.loss(ids.to(config.device), learned.to(config.device))
         loss.backward()  # type: ignore[no-untyped-call]
+        mean, tokens = _together(run, config, loss.item(), ids.numel())
         _update(run, config)
         run.step += 1
-        run.tokens += ids.numel()
-        total += loss.item()
+        run.tokens += tokens
+        total += mean
         if run.step % config.save_every == 0 or run.step == config.steps:
-            run.save(folder / "checkpoint.pt")
-            export(run.network, model)
-            _report(folder, run, total / config.save_every, time.monotonic() - began)
+            _gather(run, config)
+            if rank == 0:
+                run.save(checkpoint)
+                export(run.network, model)
+                _report(folder, run, total / config.save_every, time.monotonic() - began)
             total = 0.0
-    return model
+
+
+def _together(run: _Run, config: TrainConfig, loss: float, tokens: int) -> tuple[float, int]:
+    """Give every process the mean of all gradients; return the mean loss and the sum of tokens."""
+    if config.processes == 1:
+        return loss, tokens
+    gradients = [weight.grad for weight in run.network.parameters() if weight.grad is not None]
+    own = torch.tensor([loss, float(tokens)])
+    parts = [*(gradient.reshape(-1) for gradient in gradients), own]
+    shared = torch.cat([part.cpu() for part in parts])
+    distributed.all_reduce(shared)
+    *means, sums = torch.split(shared, [part.numel() for part in parts])
+    for gradient, mean in zip(gradients, means, strict=True):
+        gradient.copy_((mean / config.processes).view_as(gradient))
+    return sums[0].item() / config.processes, round(sums[1].item())
+
+
+def _gather(run: _Run, config: TrainConfig) -> None:
+    """Tell the places of all processes to each other."""
+    if config.processes > 1:
+        places: list[Place] = [(0, 0)] * config.processes
+        distributed.all_gather_object(places, run.places[run.rank])
+        run.places = places
 
 
 def _update(run: _Run, config: TrainConfig) -> None:
