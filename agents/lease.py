@@ -278,7 +278,8 @@ async def _ask(connection: Connection | None, request: Message, timeout_s: float
     try:
         writer.write(encode(request))
         await writer.drain()
-        line = await asyncio.wait_for(reader.readline(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            line = await reader.readline()
     except ConnectionError as error:
         raise _Gone from error
     except TimeoutError as error:

@@ -133,7 +133,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         _signal_group(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), TERM_GRACE_S)
+            async with asyncio.timeout(TERM_GRACE_S):
+                await process.wait()
     _signal_group(process.pid, signal.SIGKILL)
     await process.wait()
 
@@ -200,7 +201,8 @@ async def run(
         out_end.close()  # the child has its copies; ours would keep the pipes open
         err_end.close()
         try:
-            await asyncio.wait_for(process.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await process.wait()
             await _drained(out, err)
         except TimeoutError:
             timed_out = True
@@ -245,7 +247,8 @@ async def _drained(*captures: _Capture) -> None:
     """Wait for the pipes to end, but not for a grandchild that keeps one open."""
     for capture in captures:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(capture.ended.wait(), DRAIN_S)
+            async with asyncio.timeout(DRAIN_S):
+                await capture.ended.wait()
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
@@ -143,6 +145,32 @@ async def test_cancelling_ends_the_command(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await gone(int(pid.read_text()))
+
+
+async def test_a_cancellation_as_the_command_ends_is_not_lost(tmp_path: Path) -> None:
+    for turns in range(8):
+        task = asyncio.create_task(run(["sh", "-c", ": > begun"], cwd=tmp_path, timeout_s=30))
+        while not (tmp_path / "begun").exists():
+            await asyncio.sleep(0)
+        (tmp_path / "begun").unlink()
+        until(lambda: not psutil.Process().children() or is_over(psutil.Process().children()))
+        for _ in range(turns):  # in one of them the loop learns of the end and of this at once
+            await asyncio.sleep(0)
+        if not task.cancel():
+            break
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+def is_over(children: list[psutil.Process]) -> bool:
+    return all(child.status() == psutil.STATUS_ZOMBIE for child in children)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 async def test_commands_side_by_side_keep_their_outputs_apart(tmp_path: Path) -> None:

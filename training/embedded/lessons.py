@@ -67,10 +67,10 @@ _CASES: Final = (
     "no {0} {1}s",
 )
 _NAMED: Final = (
-    "Start names of {kind}s with {affix}.", "Names of {kind}s start with {affix}.", "{Kind} names begin with {affix}.",
-    "Prefix the names of {kind}s with {affix}.",
+    "Start names of {kinds} with {affix}.", "Names of {kinds} start with {affix}.", "{Kinds} begin with {affix}.",
+    "Prefix the names of {kinds} with {affix}.",
 )  # fmt: skip
-_ENDED: Final = ("End names of {kind}s with {affix}.", "Names of {kind}s end with {affix}.")
+_ENDED: Final = ("End names of {kinds} with {affix}.", "Names of {kinds} end with {affix}.")
 _COMMITS: Final = (
     "Commit messages start with {affix}.", "Start commit messages with {affix}.", "Every commit message begins with {affix}.",
 )  # fmt: skip
@@ -329,10 +329,9 @@ def _classed(names: Names, rng: Random) -> Written:
     name = behaviour.apply(thing.title())
     if affix == "Error":
         return class_run(name, path, _SCRIBE, (), asked=thing)
-    forms = _ENDED if at_end else _NAMED
-    kind = rng.choice(["class", "error class", "exception"])
-    text = rng.choice(forms).format(kind=kind, Kind=kind.capitalize(), affix=affix)
-    text = text.replace("classs", "classes")
+    table = _ENDED if at_end else _NAMED
+    kinds = rng.choice(["classes", "error classes", "exceptions"])
+    text = rng.choice(table).format(kinds=kinds, Kinds=kinds.capitalize(), affix=affix)
     rules, own = _among(text, names, rng)
     return class_run(name, path, _SCRIBE, rules, asked=thing, follows=(own,))
 
@@ -376,11 +375,10 @@ def _raises(names: Names, rng: Random) -> tuple[str, Raises]:
 def _names(kind: str, names: Names, rng: Random) -> tuple[str, Named]:
     at_end, word = rng.random() < 0.25, names.word(rng)
     affix = f"_{word}" if at_end else f"{word}_"
-    said = kind or "function"
+    kinds = (kind or "function").replace("function", "functions")
     form = rng.choice(_ENDED if at_end else _NAMED)
-    return form.format(kind=said, Kind=said.capitalize(), affix=affix), Named(
-        "function", affix, at_end, kind
-    )
+    text = form.format(kinds=kinds, Kinds=kinds.capitalize(), affix=affix)
+    return text, Named("function", affix, at_end, kind)
 
 
 def _commits(names: Names, rng: Random) -> tuple[str, Commits]:
