@@ -167,12 +167,16 @@ def _lessons(options: argparse.Namespace) -> int:
     async def evaluated() -> LessonReport:
         bare = ModelConfig(profile="local", model_path=model, prompts="compact", learnt=False)
         async with open_model(bare) as served:
-            return await evaluate_lessons(served, seed=options.seed, each=options.n)
+            return await evaluate_lessons(served, seed=options.seed, each=options.n, on_kind=tell)
+
+    def tell(kind: str, part: Share) -> None:
+        out = sys.stderr if options.json else sys.stdout
+        out.write(f"{_row(kind, part)}\n")
+        out.flush()
 
     report = asyncio.run(evaluated())
-    rows = [_row(name, part) for name, part in report.kinds.items()]
-    told = report.model_dump_json(indent=1) if options.json else "\n".join(rows)
-    sys.stdout.write(f"{told}\n")
+    if options.json:
+        sys.stdout.write(f"{report.model_dump_json(indent=1)}\n")
     return 0
 
 

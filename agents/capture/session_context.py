@@ -44,7 +44,8 @@ def refresh_session(memory: SharedMemory) -> bool:
     own = session_file(memory.home, memory.project)
     if not own.parents[1].is_dir():
         return False
-    return any([_refresh(memory.journal, file) for file in {own, *own.parent.glob("*.txt")}])
+    changed = [_refresh(memory.journal, file) for file in {own, *own.parent.glob("*.txt")}]
+    return any(changed)
 
 
 def _refresh(journal: Journal, file: Path) -> bool:

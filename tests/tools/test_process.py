@@ -7,14 +7,13 @@ import os
 import re
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from mcp_local_llm import ToolRetry
+from tests.waiting import until
 from tools.process import Finished, probe, run, scrubbed_env, spawn_detached
 
 
@@ -164,13 +163,6 @@ async def test_a_cancellation_as_the_command_ends_is_not_lost(tmp_path: Path) ->
 
 def is_over(children: list[psutil.Process]) -> bool:
     return all(child.status() == psutil.STATUS_ZOMBIE for child in children)
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 async def test_commands_side_by_side_keep_their_outputs_apart(tmp_path: Path) -> None:

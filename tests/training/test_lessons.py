@@ -17,8 +17,9 @@ from tools.wire import parse_reply
 from training.embedded.course import replayed_dialogue, training_dialogue
 from training.embedded.curriculum import Turn
 from training.embedded.lesson_evaluation import evaluate_lessons
-from training.embedded.lessons import BOOK, Fact, asked, book, done, fact, made, others, shown
+from training.embedded.lessons import asked, done, made, shown
 from training.embedded.names import HELD_OUT_WORDS, HeldOutNames, TrainingNames
+from training.embedded.taught import BOOK, Fact, book, fact, others
 
 NAMES = TrainingNames()
 _RULE = re.compile(r"^rule (r\d): (.*)$", re.MULTILINE)

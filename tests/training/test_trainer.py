@@ -4,8 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tokenizers import Tokenizer
 
 from agents.weights import EMBEDDED_WEIGHTS
 from mcp_local_llm import StoreUnavailable, UsageError
+from tests.waiting import until
 from training.embedded.network import Network, NetworkConfig, export
 from training.embedded.trainer import Muon, TrainConfig, rate_share, train
 
@@ -97,13 +96,6 @@ def test_two_processes_train_one_network_and_go_on_after_a_kill(tmp_path: Path) 
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
     with pytest.raises(StoreUnavailable, match="it is of 2 processes"):
         train(halves, config(6), SMALL)
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_process_that_cannot_go_on_ends_the_others_and_says_why(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from random import Random
 from typing import Final
 
 from training.embedded.curriculum import Turn, dialogue, drill
-from training.embedded.lessons import Fact, asked, done, others, shown
+from training.embedded.lessons import asked, done, shown
 from training.embedded.names import Names
 from training.embedded.tasks import Split, generate_task
+from training.embedded.taught import Fact, others
 
 LESSON_SHARE: Final = 0.6  # of the dialogues: nearly half of the tokens
 ASKED_SHARE: Final = 0.75  # of the lessons: questions; the others are runs

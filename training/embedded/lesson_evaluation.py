@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from agents.chat import ChatModel, Message
@@ -20,11 +20,18 @@ class LessonReport(Record):
     kinds: dict[str, Share]
 
 
-async def evaluate_lessons(model: ChatModel, *, seed: int, each: int) -> LessonReport:
+async def evaluate_lessons(
+    model: ChatModel,
+    *,
+    seed: int,
+    each: int,
+    on_kind: Callable[[str, Share], None] = lambda _kind, _share: None,
+) -> LessonReport:
     """Ask ``each`` lessons of every kind; one counts when all of its answers are exactly right.
 
     Each answer is asked for after the right ones before it. Forms and operations are those of the
-    training; names, terms and senses are of held-out words.
+    training; names, terms and senses are of held-out words. ``on_kind`` is told of
+    each kind as soon as it is done.
 
     Raises:
         ModelUnavailable: the model does not answer.
@@ -34,6 +41,7 @@ async def evaluate_lessons(model: ChatModel, *, seed: int, each: int) -> LessonR
         lessons = (made(kind, HeldOutNames(), Random(f"{seed}/{kind}/{n}")) for n in range(each))
         right = [await _is_right(model, turns) for turns in lessons]
         kinds[kind] = share(sum(right), each)
+        on_kind(kind, kinds[kind])
     return LessonReport(seed=seed, kinds=kinds)
 
 
@@ -41,7 +49,8 @@ async def _is_right(model: ChatModel, turns: Sequence[Turn]) -> bool:
     said = [Message(role=turn.role, content=turn.content) for turn in turns]
     for at, turn in enumerate(turns):
         if turn.learn:
-            answer = await model.complete(said[:at], max_tokens=2 * len(turn.content))
+            longest = len(turn.content.encode()) + 1  # a byte is a token at most
+            answer = await model.complete(said[:at], max_tokens=longest)
             if answer.text.strip() != turn.content.strip():
                 return False
     return True

@@ -1,9 +1,8 @@
 """Lessons of the curriculum: what is taught is answered, kept where it applies, and nowhere else.
 
-Rules and terms are made of random words, so that what is shown has to be read. Some are not shown,
-the ``book`` of a moment, which is asked about again and again before its oldest entry gives way to
-a new one. So the network practises what a night asks of it, to learn a fact by heart, and a question
-about what is neither shown nor in the book is answered by saying so.
+Some facts are not shown, the ``book`` of a moment, which is asked about again and again before its
+oldest entry gives way to a new one. So the network practises what a night asks of it, to learn a
+fact by heart, and a question about what is neither shown nor in the book is answered by saying so.
 """
 
 from __future__ import annotations
@@ -19,16 +18,24 @@ from training.embedded import lesson_forms as forms
 from training.embedded.curriculum import PROFILE, Turn
 from training.embedded.names import Names
 from training.embedded.phrasing import expand, is_held_out
+from training.embedded.taught import (
+    Fact,
+    commits,
+    fact,
+    filled,
+    forbids,
+    named,
+    naming,
+    others,
+    prefers,
+    raises,
+)
 from training.examples import wordings
 from training.examples.applied import class_run, commit_message, guard_run
-from training.examples.behaviours import Commits, Named, Prefers, Raises, Refuses
-from training.examples.build import topics_of
+from training.examples.behaviours import Named, Raises
 from training.examples.domain import OPERATIONS
 from training.examples.scribe import Scribe, Written
 from training.examples.tasks import function_run, refused_run
-
-BOOK: Final = 32
-"""How many facts are in the book at a time."""
 
 _SCRIBE: Final = Scribe(PROFILE)
 _OPERATIONS: Final = tuple(
@@ -45,99 +52,13 @@ _COMMITTED: Final = (*forms.COMMITTED, *wordings.COMMITTED[:6])
 _FORBIDDEN: Final = (*forms.FORBIDDEN, *wordings.FORBIDDEN[:5])
 _ALLOWED: Final = (*forms.ALLOWED, *wordings.ALLOWED)
 _CHOSEN: Final = (*forms.CHOSEN, *wordings.CHOSEN[:8])
-_PHRASES: Final = (
-    "{0} of {1}", "a {0} that {1}s {2}", "the {0} {1} of the {2}", "{0} and {1}", "{0} between {1} and {2}",
-    "{0} that nobody {1}s", "the {0} still in {1}", "{0} without {1}", "a {0} for {1} {2}", "to {0} before {1}",
-    "what {0}s the {1}", "the {0}s that are {1}", "{0} {1} after each {2}", "all {0} with {1}", "one {0} a {1}",
-)  # fmt: skip
-_RULES: Final = (
-    "{0}s {1} the {2} first.", "Keep {0}s in {1} {2}.", "Every {0} has a {1}.", "No {0} may {1} a {2}.",
-    "We {0} {1}s with {2}.", "The {0} of a {1} is {2}.", "Never mix {0} and {1}.", "{0} {1} before {2} {3}.",
-    "{0} times are in {1}.", "Use {0} for {1}s and {2} for {3}s.", "All {0} {1}s end at {2}.",
-)  # fmt: skip
-_RAISED: Final = (
-    "Raise {wanted} instead of {unwanted} when {case}.", "Raise {wanted}, not {unwanted}, when {case}.",
-    "When {case}, raise {wanted} instead of {unwanted}.", "Always raise {wanted} when {case}.",
-)  # fmt: skip
-_CASES: Final = (
-    "a {0} is {1}",
-    "the {0} of a {1} is {2}",
-    "a {0} {1}s",
-    "{0} is too {1}",
-    "no {0} {1}s",
-)
-_NAMED: Final = (
-    "Start names of {kinds} with {affix}.", "Names of {kinds} start with {affix}.", "{Kinds} begin with {affix}.",
-    "Prefix the names of {kinds} with {affix}.",
-)  # fmt: skip
-_ENDED: Final = ("End names of {kinds} with {affix}.", "Names of {kinds} end with {affix}.")
-_COMMITS: Final = (
-    "Commit messages start with {affix}.", "Start commit messages with {affix}.", "Every commit message begins with {affix}.",
-)  # fmt: skip
-_COMMITS_END: Final = ("Commit messages end with {affix}.", "End each commit message with {affix}.")
-_AFFIXES: Final = ("[{0}]", "{0}:", "#{0}", "({0})", "{0} -")
-_ACTIONS: Final = (
-    "run {0} {1}", "push to {0}", "delete {0}/{1}", "edit {0}.{1}", "deploy on {0}", "remove the {0} {1}",
-    "install {0}", "change the {0} of {1}", "rename {0} to {1}", "run {0}",
-)  # fmt: skip
-_FORBIDS: Final = (
-    "Never {action}.",
-    "Do not {action}.",
-    "Don't {action}, ever.",
-    "Never {action} here.",
-)
-_PREFERS: Final = (
-    "Use {wanted} instead of {unwanted}.", "Prefer {wanted} over {unwanted}.", "Use {wanted}, not {unwanted}.",
-)  # fmt: skip
 _TOLD: Final = (
-    ("the {0} {1}s the {2} now", "{1} the {2}"), ("there is a {0} for {1} now", "add a {0} for {1}"),
-    ("{0} and {1} are one {2} now", "join {0} and {1}"), ("the {0} is {1} again", "make the {0} {1} again"),
+    ("the {0} {1}s the {2} now", "{1} the {2}"),
+    ("there is a {0} for {1} now", "add a {0} for {1}"),
+    ("{0} and {1} are one {2} now", "join {0} and {1}"),
+    ("the {0} is {1} again", "make the {0} {1} again"),
     ("the {0} of {1} was {2}; that is mended", "mend the {0} of {1}"),
-)  # fmt: skip
-
-
-class Fact(NamedTuple):
-    """Something that can be asked about; ``topics`` is what a question names it by."""
-
-    text: str
-    topics: tuple[str, ...]
-    term: str = ""
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """The markers of an answer with it."""
-        return (f"definition:{self.term}",) if self.term else ()
-
-    def unknown(self) -> str:
-        """Return what is said by somebody who does not know it."""
-        if self.term:
-            return f"I do not know what {self.term} means."
-        return f"I do not know of a rule about {self.topics[0]}."
-
-
-def book(names: Names, seed: int, page: int) -> tuple[Fact, ...]:
-    """Return the facts of the book at ``page``: all but one were in it a page before."""
-    return tuple(fact(names, Random(f"{seed}:{number}")) for number in range(page, page + BOOK))
-
-
-def fact(names: Names, rng: Random) -> Fact:
-    """Return a definition, mostly, or a rule that says nothing about code."""
-    if rng.random() < 0.3:
-        text = _filled(rng.choice(_RULES), names, rng)
-        text = f"{text[:1].upper()}{text[1:]}"
-        return Fact(text, tuple(topics_of(text)))
-    term = str(rng.randint(2, 999)) if rng.random() < 0.15 else names.word(rng)
-    sense = _filled(rng.choice(_PHRASES), names, rng)
-    return Fact(f"{term} means {sense}.", (sense,), term)
-
-
-def others(names: Names, rng: Random, most: int = 2) -> tuple[str, ...]:
-    """Return the texts of up to ``most`` rules that have nothing to do with a task."""
-    made = (_raises, _commits, _forbids, _prefers)
-    return tuple(
-        fact(names, rng).text if rng.random() < 0.5 else rng.choice(made)(names, rng)[0]
-        for _ in range(rng.randint(0, most))
-    )
+)
 
 
 def shown(texts: Sequence[str]) -> tuple[BriefRule, ...]:
@@ -169,10 +90,6 @@ def _turns(written: Written) -> list[Turn]:
     ]
 
 
-def _filled(form: str, names: Names, rng: Random) -> str:
-    return form.format(*(names.word(rng) for _ in range(4)))
-
-
 def _among(text: str, names: Names, rng: Random) -> tuple[tuple[BriefRule, ...], BriefRule]:
     """Return ``text`` as a rule among others, and itself."""
     texts = list(others(names, rng))
@@ -187,9 +104,9 @@ def _among(text: str, names: Names, rng: Random) -> tuple[tuple[BriefRule, ...],
 def _asking(table: Sequence[str], names: Names, rng: Random, **slots: str) -> str:
     """Return one of the forms of ``table``, mostly a grammar's, with a capital at its beginning."""
     form = expand(rng.choice(table), rng)
-    filled = form.format(other=names.word(rng), **slots)
-    lead = _filled(rng.choice(forms.LEADS), names, rng)
-    return f"{lead}{filled}" if lead.endswith(", ") else f"{lead}{filled[:1].upper()}{filled[1:]}"
+    said = form.format(other=names.word(rng), **slots)
+    lead = filled(rng.choice(forms.LEADS), names, rng)
+    return f"{lead}{said}" if lead.endswith(", ") else f"{lead}{said[:1].upper()}{said[1:]}"
 
 
 def _question(one: Fact, names: Names, rng: Random) -> str:
@@ -246,7 +163,7 @@ def _committed(names: Names, rng: Random) -> Written:
     asked = _asking(_COMMITTED, names, rng, **slots)
     if rng.random() < 0.4:
         return _told(asked, subject, ("concept:commit",))
-    text, behaviour = _commits(names, rng)
+    text, behaviour = commits(names, rng)
     rules, own = _among(text, names, rng)
     message = commit_message([behaviour], "fix", subject)
     return _told(asked, message, ("concept:commit",), rules=rules, follows=(own,))
@@ -259,7 +176,7 @@ def _change(names: Names, rng: Random) -> tuple[str, str]:
 
 
 def _chosen(names: Names, rng: Random) -> Written:
-    text, behaviour = _prefers(names, rng)
+    text, behaviour = prefers(names, rng)
     asked = _asking(_CHOSEN, names, rng, wanted=behaviour.wanted, unwanted=behaviour.unwanted)
     rules, own = _among(text, names, rng)
     answer = f"Use {behaviour.wanted}, not {behaviour.unwanted}."
@@ -267,7 +184,7 @@ def _chosen(names: Names, rng: Random) -> Written:
 
 
 def _allowed(names: Names, rng: Random) -> Written:
-    text, behaviour = _forbids(names, rng)
+    text, behaviour = forbids(names, rng)
     asked = _asking(_ALLOWED, names, rng, action=behaviour.action)
     rules, own = _among(text, names, rng)
     return _told(asked, f"No. {text}", rules=rules, follows=(own,))
@@ -282,14 +199,14 @@ def _place(names: Names, rng: Random) -> str:
 
 def _guarded(names: Names, rng: Random) -> Written:
     path, thing, least = _place(names, rng), names.word(rng), rng.randint(2, 30)
-    text, behaviour = _raises(names, rng)
+    text, behaviour = raises(names, rng)
     is_plain = rng.random() < 0.4
     when = "" if is_plain and rng.random() < 0.5 else f" {behaviour.when}"
     form = expand(rng.choice(_GUARDS), rng).format(
         call="check_{thing}({thing})", path="{path}", thing="{thing}", Thing=thing.capitalize(),
         least="{least}", when=when, When=f" This is{when}." if when else "",
     )  # fmt: skip
-    if "{when}" in form or when not in form:
+    if when not in form:
         form = f"{form} This is{when}."
     if is_plain:
         return guard_run(Raises("ValueError", ""), form, path, thing, least, _SCRIBE, ())
@@ -303,7 +220,7 @@ def _named(names: Names, rng: Random) -> Written:
     kind = rng.choice(
         ["", "helper function", "private function", f"function that {names.word(rng)}s"]
     )
-    text, behaviour = _names(kind, names, rng)
+    text, behaviour = named(kind, names, rng)
     folder = path.partition("/")[0]
     where = rng.random()
     if where < 0.2:
@@ -318,8 +235,8 @@ def _named(names: Names, rng: Random) -> Written:
     rules, own = _among(text, names, rng)
     if 0.2 <= where < 0.35:
         return function_run(_SCRIBE, wish, path, operation, marks=marks, rules=rules, follows=())
-    named = operation._replace(name=behaviour.apply(operation.name))
-    return function_run(_SCRIBE, wish, path, named, marks=marks, rules=rules, follows=(own,))
+    renamed = operation._replace(name=behaviour.apply(operation.name))
+    return function_run(_SCRIBE, wish, path, renamed, marks=marks, rules=rules, follows=(own,))
 
 
 def _classed(names: Names, rng: Random) -> Written:
@@ -329,15 +246,13 @@ def _classed(names: Names, rng: Random) -> Written:
     name = behaviour.apply(thing.title())
     if affix == "Error":
         return class_run(name, path, _SCRIBE, (), asked=thing)
-    table = _ENDED if at_end else _NAMED
-    kinds = rng.choice(["classes", "error classes", "exceptions"])
-    text = rng.choice(table).format(kinds=kinds, Kinds=kinds.capitalize(), affix=affix)
+    text = naming(rng.choice(["classes", "error classes", "exceptions"]), affix, at_end, rng)
     rules, own = _among(text, names, rng)
     return class_run(name, path, _SCRIBE, rules, asked=thing, follows=(own,))
 
 
 def _refused(names: Names, rng: Random) -> Written:
-    text, behaviour = _forbids(names, rng)
+    text, behaviour = forbids(names, rng)
     rules, own = _among(text, names, rng)
     if rng.random() < 0.4:
         return _ordinary(names, rng, rules)
@@ -358,44 +273,6 @@ def _ordinary(names: Names, rng: Random, rules: tuple[BriefRule, ...]) -> Writte
         path=path, returns=operation.returns, sig=operation.signature
     )
     return function_run(_SCRIBE, wish, path, operation, rules=rules, follows=())
-
-
-# -- rules with their words ------------------------------------------------------------------------
-
-
-def _raises(names: Names, rng: Random) -> tuple[str, Raises]:
-    wanted = f"{names.word(rng).title()}Error"
-    if rng.random() < 0.2:
-        wanted = rng.choice(["TypeError", "LookupError", "RuntimeError", "KeyError"])
-    case = _filled(rng.choice(_CASES), names, rng)
-    text = rng.choice(_RAISED).format(wanted=wanted, unwanted="ValueError", case=case)
-    return text, Raises(wanted, "ValueError", f"when {case}")
-
-
-def _names(kind: str, names: Names, rng: Random) -> tuple[str, Named]:
-    at_end, word = rng.random() < 0.25, names.word(rng)
-    affix = f"_{word}" if at_end else f"{word}_"
-    kinds = (kind or "function").replace("function", "functions")
-    form = rng.choice(_ENDED if at_end else _NAMED)
-    text = form.format(kinds=kinds, Kinds=kinds.capitalize(), affix=affix)
-    return text, Named("function", affix, at_end, kind)
-
-
-def _commits(names: Names, rng: Random) -> tuple[str, Commits]:
-    at_end, affix = rng.random() < 0.25, _filled(rng.choice(_AFFIXES), names, rng)
-    text = rng.choice(_COMMITS_END if at_end else _COMMITS).format(affix=affix)
-    return text, Commits(affix, at_end)
-
-
-def _forbids(names: Names, rng: Random) -> tuple[str, Refuses]:
-    action = _filled(rng.choice(_ACTIONS), names, rng)
-    return rng.choice(_FORBIDS).format(action=action), Refuses(action)
-
-
-def _prefers(names: Names, rng: Random) -> tuple[str, Prefers]:
-    wanted, unwanted = names.word(rng), names.word(rng)
-    text = rng.choice(_PREFERS).format(wanted=wanted, unwanted=unwanted)
-    return text, Prefers(wanted, unwanted)
 
 
 _MAKERS: Final[Mapping[str, Callable[[Names, Random], Written]]] = {

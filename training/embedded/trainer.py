@@ -27,9 +27,9 @@ from torch.multiprocessing.spawn import ProcessException, spawn
 
 from mcp_local_llm import StoreUnavailable, UsageError
 from training.embedded.course import training_dialogue
-from training.embedded.lessons import book
 from training.embedded.names import TrainingNames
 from training.embedded.network import Network, NetworkConfig, export
+from training.embedded.taught import book
 from training.embedded.vocabulary import encode, letter_pieces, save_tokenizer, train_tokenizer
 
 _SHAPE: Final = NetworkConfig()
@@ -275,7 +275,6 @@ def train(
     """
     _check_device(config.device)
     model = _model_folder(folder, config, start)
-    _tokenizer(model)
     if config.processes == 1:
         _learn(folder, config, shape, start)
         return model
