@@ -92,6 +92,10 @@ def halve(name: str) -> Callable[[Path], None]:
     return act
 
 
+def empty(name: str) -> Callable[[Path], None]:
+    return lambda folder: os.truncate(segment(folder, name), 0)
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -103,7 +107,10 @@ def halve(name: str) -> Callable[[Path], None]:
         (halve("segment.json"), "could not open"),
         (halve("version.info"), "could not open"),
         (halve("mutable_id_tracker.mappings"), "points were flushed and"),
-        (lambda folder: os.truncate(segment(folder, "chunk_0.mmap"), 0), "could not open"),
+        (empty("vectors/chunk_0.mmap"), "could not open"),
+        (empty("quantized_data/chunk_0.mmap"), "could not open"),
+        (empty("quantized_data/status.dat"), "could not open"),
+        (empty("quantized.meta.json"), "could not open"),
     ],
 )
 def test_a_folder_that_does_not_fit_is_refused_with_the_way_out(
