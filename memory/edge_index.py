@@ -43,8 +43,8 @@ class EdgeIndex:
 
     It takes no lock, and is not safe to use from two threads. What was written is there again after
     a ``kill -9``; what was flushed also after a loss of power. A search compares every vector in 8
-    bits, and the nearest again in 16. A manifest beside the engine's files tells how many points were flushed, so that lost
-    files are noticed on opening; changed bytes inside a vector are not.
+    bits, and the nearest again in 16. A manifest beside the engine's files tells how many points
+    were flushed, so that lost files are noticed on opening; changed bytes inside a vector are not.
 
     Raises:
         StoreUnavailable: the folder is of another version or dimension, damaged, or cannot be

@@ -36,11 +36,14 @@ def general(prompts: PromptSet, count: int, seed: int, model: Path) -> list[Item
 
 
 def protocol(prompts: PromptSet, count: int, seed: int, model: Path) -> list[Item]:
-    """Return ``count`` items of wire format, levels and refusals on protected regions."""
+    """Return ``count`` items of wire format, levels and refusals on protected regions.
+
+    For ``compact`` those are mends, half of them of a protected function.
+    """
     if prompts == "full":
         return [item for item in _starter(count, seed) if item.kind in PROTOCOL][:count]
     rng, names = Random(f"protocol:{seed}"), _names(model)
-    return [_item("protocol", n, _protected(names, rng)) for n in range(count)]
+    return [_item("protocol", n, _mended(names, rng)) for n in range(count)]
 
 
 def _mostly_calls(items: Sequence[Item], count: int) -> list[Item]:
@@ -69,11 +72,16 @@ def _names(model: Path) -> Names:
     return TrainingNames(letter_pieces(Tokenizer.from_file(str(model / "tokenizer.json"))))
 
 
-def _protected(names: Names, rng: Random) -> Sequence[Spoken]:
-    """Return a dialogue about a task whose target has a contract."""
-    while (task := generate_task(Split(names=names), rng)).level is None:
-        pass
-    return list(dialogue(task, rng))
+def _mended(names: Names, rng: Random) -> Sequence[Spoken]:
+    """Return a dialogue about a mend; half of the faulty functions have a contract.
+
+    With contracts alone, a refused mend would soon be the likelier one.
+    """
+    has_contract = rng.random() < 0.5
+    while True:
+        task = generate_task(Split(names=names), rng)
+        if task.kind == "fix" and (task.level is not None) == has_contract:
+            return list(dialogue(task, rng))
 
 
 def _item(kind: str, number: int, turns: Iterable[Spoken]) -> Item:
