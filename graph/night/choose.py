@@ -9,7 +9,7 @@ from typing import NamedTuple
 from graph.night import machine
 from graph.night.collect import collect, resolved
 from graph.night.contexts import contexts_in, contexts_of, worth_an_adapter
-from graph.night.policy import Decision, Facts, decide
+from graph.night.policy import Decision, Facts, decide, refusal
 from graph.night.records import Chosen, Collected, NightReport, Resolved
 from graph.night.shop import NightShop
 from memory.journal import Journal
@@ -78,10 +78,20 @@ def choose_for(
     )
 
 
+def refused(shop: NightShop) -> Decision | None:
+    """Return why this machine should not be used for a night now, None where it may be."""
+    return refusal(_machine(shop), shop.settings.night)
+
+
 def last_try(shop: NightShop, context: str = "") -> NightReport | None:
     """Return the last night that trained something over this base for ``context``."""
-    tried = (one for one in shop.store.reports() if one.outcome != "nothing")
-    return next((one for one in tried if (one.base, one.context) == (shop.base, context)), None)
+    return next(_tries(shop, context), None)
+
+
+def _tries(shop: NightShop, context: str) -> Iterator[NightReport]:
+    for one in shop.store.reports():
+        if one.outcome != "nothing" and (one.base, one.context) == (shop.base, context):
+            yield one
 
 
 def _contexts(
@@ -112,30 +122,39 @@ def _eligible(journal: Journal, found: Collected) -> list[Item]:
 def _news(shop: NightShop, items: Collection[str], context: str, *, asked: bool) -> _News:
     """Return what is new in ``items`` and what is gone.
 
-    What the last night was about is not new, however it came out: the same again would come out the
-    same. Whoever asks for a night compares with what is served.
+    What was judged in the last night is not new, however it came out: the same again would come out
+    the same. Whoever asks for a night compares with what is served. What is served and was taken
+    back is gone until it is served no more.
     """
-    last, mine = last_try(shop, context), shop.own(context)
-    if last is None or asked:
-        before = frozenset(mine.items if mine else ())
-    else:
-        before = frozenset(last.items)
-    return _News(frozenset(items) - before, before - frozenset(items))
+    judged = (one for one in _tries(shop, context) if not one.again)
+    last, mine = next(judged, None), shop.own(context)
+    served = frozenset(mine.items if mine else ())
+    before = served if last is None or asked else frozenset(last.items)
+    return _News(frozenset(items) - before, (served | before) - frozenset(items))
 
 
 def _facts(
     shop: NightShop, journal: Journal, eligible: int, fresh: Collection[str], gone: int
 ) -> Facts:
     new, last = journal.get(fresh), last_try(shop)
-    now, active = shop.clock(), machine.last_activity(shop.home)
+    active = datetime.fromtimestamp(machine.last_activity(shop.home), UTC)
+    here = _machine(shop)
+    return here.model_copy(
+        update={
+            "eligible": eligible,
+            "new": len(new),
+            "gone": gone,
+            "oldest_new": min((one.created for one in new.values()), default=None),
+            "last_night": last.ended if last else None,
+            "idle_s": max(0.0, (here.now - active).total_seconds()),
+        }
+    )
+
+
+def _machine(shop: NightShop) -> Facts:
+    """Return what the machine says, without what is to be trained."""
     return Facts(
-        now=now,
-        eligible=eligible,
-        new=len(new),
-        gone=gone,
-        oldest_new=min((one.created for one in new.values()), default=None),
-        last_night=last.ended if last else None,
-        idle_s=max(0.0, (now - datetime.fromtimestamp(active, UTC)).total_seconds()),
+        now=shop.clock(),
         on_battery=machine.on_battery(),
         free_disk_gb=machine.free_disk_gb(shop.home),
         free_memory_gb=machine.free_memory_gb(),

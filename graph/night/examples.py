@@ -100,7 +100,9 @@ def mixed(shop: NightShop, items: Sequence[Item], chosen: Chosen) -> list[Item]:
     model = shop.base_folder
     replay = general(prompts, count, seed=seed, model=model)
     formats = protocol(prompts, max(_PROTOCOL, count // 4), seed=seed, model=model)
-    return [*mix(new, promoted, replay, formats, seed=seed), *held_out]
+    trained = mix(new, promoted, replay, formats, seed=seed)
+    taught = {id for item in trained for id in item.of}
+    return [*trained, *(item for item in held_out if taught.issuperset(item.of))]
 
 
 def write(shop: NightShop, night: str, items: Sequence[Item], chosen: Chosen) -> Manifest:
@@ -131,6 +133,20 @@ def manifest(shop: NightShop, night: str) -> Manifest | None:
             f"{str(path)!r} cannot be read; remove its folder, and the next `mcp-local-llm "
             "nightly` makes the dataset again"
         ) from error
+
+
+def taught(shop: NightShop, night: str, chosen: Chosen) -> Chosen:
+    """Return ``chosen`` with what the dataset of the night holds an example of alone."""
+    dataset = manifest(shop, night)
+    if dataset is None:
+        return chosen
+    there = frozenset(dataset.of())
+
+    def kept(ids: Iterable[str]) -> tuple[str, ...]:
+        return tuple(id for id in ids if id in there)
+
+    parts = {"items": chosen.items, "earlier": chosen.earlier, "own": chosen.own}
+    return chosen.model_copy(update={name: kept(ids) for name, ids in parts.items()})
 
 
 def keep(shop: NightShop, night: str, name: str, items: Iterable[Item]) -> None:

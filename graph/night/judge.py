@@ -75,7 +75,7 @@ def _plan(shop: NightShop, journal: Journal, chosen: Chosen, current: Manifest |
     asked = {
         NEW: [id for id in chosen.items if id not in earlier],
         EARLIER: list(chosen.earlier),
-        FORGOTTEN: list(chosen.gone),
+        FORGOTTEN: _forgotten(journal, chosen),
     }
     probes = {name: _probes(shop, journal, ids, name) for name, ids in asked.items()}
     about = {probe.of for probe in probes[EARLIER]}
@@ -89,6 +89,19 @@ def _plan(shop: NightShop, journal: Journal, chosen: Chosen, current: Manifest |
         attempts=night.forbidden,
         seed=night.seed,
     )
+
+
+def _forgotten(journal: Journal, chosen: Chosen) -> list[str]:
+    """Return what is gone without a successor that is trained, which may be answered like it."""
+    trained, left = set(chosen.items), []
+    for id, stored in journal.get(chosen.gone).items():
+        heir = stored.superseded_by
+        while heir and heir not in trained:
+            after = journal.get([heir]).get(heir)
+            heir = after.superseded_by if after else None
+        if not heir:
+            left.append(id)
+    return left
 
 
 def recorded_rates(current: Manifest | None) -> Mapping[str, float]:

@@ -7,7 +7,7 @@ vain is not to be learnt, nor what it was told by a rule that may not be trained
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from agents import talk
@@ -17,7 +17,7 @@ from graph.state import RunState, Step
 from memory.journal import Journal
 from memory.records import Item, Kind, Status, Where
 from training.dataset.reader import Turn
-from training.examples.knowledge import Knowledge, Transcript
+from training.examples.knowledge import KINDS, Knowledge, Transcript
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -42,6 +42,8 @@ async def transcripts(
     def liked(run: str) -> float:
         return max(weights.get(id, 1.0) for id in kept[run])
 
+    adapters = {one.id: one.items for one in shop.registry.list()}
+    withheld = set(_withheld(journal, trained))
     found: list[Transcript] = []
     async with open_checkpoints(RunStore(shop.home), shop.settings) as saver:
         for run in sorted(sorted(kept, reverse=True), key=liked, reverse=True):
@@ -49,8 +51,11 @@ async def transcripts(
             if (saved := await saver.aget_tuple(config)) is None:
                 continue  # it was begun on another machine
             state = cast(RunState, saved.checkpoint["channel_values"])
-            if is_sound(state, shop.profile.prompts, trained):
-                found.append(_transcript(run, kept[run], state))
+            if is_sound(state, shop.profile.prompts, trained, adapters):
+                told = _transcript(run, kept[run], state)
+                asked = " ".join(_plain(turn.content) for turn in told.messages[1:2])
+                if not any(words in asked for words in withheld):
+                    found.append(told)
             if len(found) == MOST:
                 break
     return found
@@ -76,10 +81,16 @@ def kept_runs(journal: Journal, trained: Collection[str]) -> dict[str, tuple[str
     return kept
 
 
-def is_sound(state: RunState, prompts: str, trained: Collection[str]) -> bool:
+def is_sound(
+    state: RunState,
+    prompts: str,
+    trained: Collection[str],
+    adapters: Mapping[str, Collection[str]],
+) -> bool:
     """Say whether each role did its work at once, with today's prompts and rules that may train.
 
-    A rule that was withdrawn since takes the runs with it that were told it.
+    A rule that was withdrawn since takes the runs with it that were told it, and those that an
+    adapter answered which knew it; ``adapters`` are the items of each.
     """
     if not all(part in state for part in ("talk", "brief", "story", "outcome")):
         return False
@@ -88,9 +99,30 @@ def is_sound(state: RunState, prompts: str, trained: Collection[str]) -> bool:
         state["outcome"].status == "delivered"
         and messages[:1] == (talk.system(prompts),)
         and all(not rule.item or rule.item in trained for rule in state["brief"].rules)
+        and all(_knows_only(step.tags.adapter, trained, adapters) for step in story.steps)
         and not any(one.verdict == "violated" for one in story.compliance)
         and all(map(_went_well, story.steps))
     )
+
+
+def _withheld(journal: Journal, trained: Collection[str]) -> Iterator[str]:
+    """Yield what was taught and is not trained, in the words that a wish may say it in."""
+    for stored in journal.live(Where(kinds=KINDS)):
+        item = stored.item
+        if stored.id not in trained and item.kind not in {Kind.SUCCESS, Kind.GENERATION}:
+            yield _plain(str(item.data.get("words") or item.text))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(".")
+
+
+def _knows_only(
+    adapter: str | None, trained: Collection[str], adapters: Mapping[str, Collection[str]]
+) -> bool:
+    if adapter is None:
+        return True
+    return adapter in adapters and set(trained).issuperset(adapters[adapter])
 
 
 def _went_well(step: Step) -> bool:

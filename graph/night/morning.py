@@ -31,6 +31,7 @@ from training.lora.checkpoint import read_result
 from training.lora.records import LossPoint
 
 _ERASED = "(erased)"
+_UNPROVABLE = "not asked about: a parrot would be right"
 
 
 def write(shop: NightShop, journal: Journal, night: str) -> NightReport:
@@ -50,7 +51,8 @@ def make_report(shop: NightShop, journal: Journal, night: str) -> NightReport:
     gate = store.read(night, "gate", GateReport)
     trained = read_result(store.folder(night) / TRAINING)
     lines = _Lines(journal, night, gate)
-    left_out = list(_left_out(shop, night))
+    taught = examples.taught(shop, night, chosen)
+    left_out = [*_left_out(shop, night), *_untaught(chosen, taught)]
     earlier = set(chosen.earlier)
     roles = gate.evidence.roles if gate else None
     settled = store.read(night, "settle", Settled) or Settled()
@@ -65,6 +67,7 @@ def make_report(shop: NightShop, journal: Journal, night: str) -> NightReport:
         outcome=ended.outcome,
         why=ended.why,
         advice=ended.advice,
+        again=ended.again,
         trigger=begun.why or chosen.decision.why,
         rolled_back=collected.rolled_back if collected else "",
         adapter=ended.adapter,
@@ -74,8 +77,8 @@ def make_report(shop: NightShop, journal: Journal, night: str) -> NightReport:
         scale=ended.scale,
         journal=collected.journal if collected else 0,
         items=chosen.items,
-        learned=lines.of(id for id in chosen.items if id not in earlier),
-        kept=lines.of(id for id in chosen.items if id in earlier),
+        learned=lines.of(id for id in taught.items if id not in earlier),
+        kept=lines.of(id for id in taught.items if id in earlier),
         left_out=lines.why(left_out),
         forgotten=chosen.gone if ended.outcome == "promoted" else (),
         pairs=tuple(_pairs(gate)) if gate else (),
@@ -137,6 +140,7 @@ class _Lines:
         self._journal = journal
         self._before = _rates(gate, "baseline")
         self._after = _rates(gate, "candidate")
+        self._unprovable = frozenset(gate.evidence.unprovable if gate else ())
 
     def of(self, ids: Iterable[str]) -> tuple[RuleLine, ...]:
         found = list(ids)
@@ -148,6 +152,7 @@ class _Lines:
                 stage=steps[id].stage if id in steps else Stage.CAPTURED,
                 before=self._before.get(id),
                 after=self._after.get(id),
+                note=_UNPROVABLE if id in self._unprovable else "",
             )
             for id in found
         )
@@ -182,6 +187,13 @@ def _left_out(shop: NightShop, night: str) -> Iterator[LeftOut]:
             if id not in seen:
                 seen.add(id)
                 yield LeftOut(id=id, why=f"an example {one.why}")
+
+
+def _untaught(chosen: Chosen, taught: Chosen) -> Iterator[LeftOut]:
+    there = frozenset(taught.items)
+    for id in chosen.items:
+        if id not in there:
+            yield LeftOut(id=id, why="the dataset has no example of it, or no room for one")
 
 
 def _pairs(gate: GateReport) -> Iterator[Pair]:

@@ -81,10 +81,10 @@ class NightStore:
         return self.root / night
 
     def ids(self) -> tuple[str, ...]:
-        """Return all nights that have begun, newest first."""
+        """Return all nights that have begun, newest first; without a record of it, none has."""
         if not self.root.is_dir():
             return ()
-        found = (path.name for path in self.root.iterdir() if (path / _BEGUN).is_file())
+        found = (path.name for path in self.root.iterdir() if _is_begun(path / _BEGUN))
         return tuple(sorted(found, key=_order, reverse=True))
 
     def unfinished(self) -> str | None:
@@ -102,7 +102,9 @@ class NightStore:
     ) -> Begun:
         """Make the folder of a new night, named by its day."""
         day = f"{at:%Y-%m-%d}"
-        taken = [number for other, number in map(_order, self.ids()) if other == day]
+        with store_errors("read", self.root):
+            folders = [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
+        taken = [number for other, number in map(_order, folders) if other == day]
         number = 1 + max(taken, default=0)
         name = day if number == 1 else f"{day}.{number}"
         begun = Begun(night=name, at=at, asked=asked, why=why, context=context, of=of)
@@ -165,6 +167,16 @@ class NightStore:
         with store_errors("write", path):
             write_whole(path, text)
         return path
+
+    def clear(self, night: str) -> None:
+        """Remove everything that the steps of a night have made; when it began stays."""
+        folder = self.folder(night)
+        with store_errors("clear", folder):
+            for path in folder.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name not in {_BEGUN, _ATTEMPTS, _TIMES}:
+                    path.unlink()
 
     def ended(self, night: str) -> Ended | None:
         """Return how a night came out, None while that is open."""
@@ -274,6 +286,14 @@ class NightStore:
             yield
         finally:
             os.close(handle)
+
+
+def _is_begun(path: Path) -> bool:
+    """Say whether the file ``path`` holds something: a loss of power can leave it empty."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _remove(paths: Iterable[Path]) -> None:

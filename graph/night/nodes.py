@@ -166,7 +166,7 @@ class NightNodes:
             except (UsageError, ModelUnavailable) as error:
                 # Also when the process of a night that was killed has not ended yet.
                 if not left:
-                    return self._over(state, "kept", f"the training failed: {error}")
+                    return self._put_off(state, f"the training failed: {error}")
             except TrainingDiverged as error:
                 return self._over(state, "kept", f"the training failed: {error}")
             else:
@@ -188,9 +188,9 @@ class NightNodes:
     def evaluate(self, state: NightState) -> NightState:
         """Ask the model as it is and the candidate the same questions, and measure both."""
         try:
-            judge.evaluate(self.shop, state["night"], self._chosen(state))
+            judge.evaluate(self.shop, state["night"], self._taught(state))
         except (ModelUnavailable, UsageError, ToolDenied) as error:
-            return self._over(state, "kept", f"the candidate could not be evaluated: {error}")
+            return self._put_off(state, f"the candidate could not be evaluated: {error}")
         return {}
 
     def gate(self, state: NightState) -> NightState:
@@ -202,7 +202,7 @@ class NightNodes:
 
     def promote(self, state: NightState) -> NightState:
         """Keep the adapter with its manifest, and serve it once its own server has answered."""
-        shop, night, chosen = self.shop, state["night"], self._chosen(state)
+        shop, night, chosen = self.shop, state["night"], self._taught(state)
         report, context = self._judged(state), self._context(state)
         current = shop.own(context)
         manifest = shop.registry.add(
@@ -216,12 +216,13 @@ class NightNodes:
             items=chosen.items,
             gate=judge.for_manifest(report),
         )
-        try:
-            asyncio.run(
-                promote_checked(shop.registry, manifest.id, shop.model, why=f"night {night}")
-            )
-        except (ModelUnavailable, UsageError) as error:
-            return self._over(state, "kept", str(error))
+        if manifest.id not in shop.registry.pointer().adapters:
+            try:
+                asyncio.run(
+                    promote_checked(shop.registry, manifest.id, shop.model, why=f"night {night}")
+                )
+            except (ModelUnavailable, UsageError) as error:
+                return self._put_off(state, str(error))
         # After a kill the adapter is served already: what was before it, then, the pointer knows.
         before = current.id if current and current.id != manifest.id else self._before(context)
         return self._end(
@@ -237,7 +238,7 @@ class NightNodes:
 
     def settle(self, state: NightState) -> NightState:
         """Write into the journal what was shown of each item."""
-        shop, night, chosen = self.shop, state["night"], self._chosen(state)
+        shop, night, chosen = self.shop, state["night"], self._taught(state)
         ended = shop.store.needed(night, "ended", Ended)
         report = shop.store.read(night, "gate", GateReport)
         dataset = examples.manifest(shop, night)
@@ -287,16 +288,32 @@ class NightNodes:
     def _chosen(self, state: NightState) -> Chosen:
         return self.shop.store.needed(state["night"], "decide", Chosen)
 
+    def _taught(self, state: NightState) -> Chosen:
+        return examples.taught(self.shop, state["night"], self._chosen(state))
+
     def _judged(self, state: NightState) -> GateReport:
         return self.shop.store.needed(state["night"], "gate", GateReport)
 
     def _items(self, state: NightState, name: str) -> list[Item]:
         return examples.kept(self.shop, state["night"], name)
 
-    def _over(self, state: NightState, outcome: Outcome, why: str, advice: str = "") -> NightState:
+    def _over(
+        self,
+        state: NightState,
+        outcome: Outcome,
+        why: str,
+        advice: str = "",
+        *,
+        again: bool = False,
+    ) -> NightState:
         current = self.shop.served(self._context(state))
         previous = current.id if current else ""
-        return self._end(state, Ended(outcome=outcome, why=why, advice=advice, previous=previous))
+        ended = Ended(outcome=outcome, why=why, advice=advice, previous=previous, again=again)
+        return self._end(state, ended)
+
+    def _put_off(self, state: NightState, why: str) -> NightState:
+        """End a night that nothing was judged in."""
+        return self._over(state, "kept", why, "the same is tried in the next night", again=True)
 
     def _end(self, state: NightState, ended: Ended) -> NightState:
         self.shop.store.write(state["night"], "ended", ended)

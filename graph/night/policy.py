@@ -67,7 +67,12 @@ def decide(facts: Facts, config: NightConfig, *, asked: bool = False) -> Decisio
     due = "you asked for it" if asked else _due(facts, config)
     if not due:
         return Decision(verdict="not_due", why=_waiting(facts, config), advice=_NOW)
-    return next(_refusals(facts, config), Decision(verdict="go", why=due))
+    return refusal(facts, config) or Decision(verdict="go", why=due)
+
+
+def refusal(facts: Facts, config: NightConfig) -> Decision | None:
+    """Return why this machine should not be used now, None where nothing speaks against it."""
+    return next(_refusals(facts, config), None)
 
 
 def interval(facts: Facts, config: NightConfig) -> timedelta:

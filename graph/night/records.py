@@ -123,7 +123,8 @@ class Ended(Record):
     """How the night came out; ``previous`` was served before it.
 
     ``scale`` is the share of the trained scale at which the adapter passed, ``advice`` what the
-    user may do about a refusal.
+    user may do about a refusal. ``again``: something was in the way and nothing was judged, so that
+    the same is worth another night.
     """
 
     outcome: Outcome
@@ -132,6 +133,7 @@ class Ended(Record):
     previous: str = ""
     scale: float = 1.0
     advice: str = ""
+    again: bool = False
 
 
 class Settled(Record):
@@ -194,6 +196,7 @@ class NightReport(Record):
     outcome: Outcome
     why: str
     advice: str = ""
+    again: bool = False
     trigger: str = ""
     rolled_back: str = ""
     adapter: str = ""

@@ -38,8 +38,9 @@ def run_night(shop: NightShop, *, asked: bool = False) -> NightReport | Decision
 
     The adapters of contexts come after the one for everywhere, each in a night of its own.
 
-    Returns the first report, or why no night was begun. What was not finished, because this
-    process or the training's was killed or the disk was full, is gone on with by the next call.
+    Returns the first report, or why no night was begun or gone on with. What was not finished,
+    because this process or the training's was killed, the disk was full or the machine is needed
+    for something else, is gone on with by the next call.
 
     Raises:
         NightBusy: another process works on the night.
@@ -57,10 +58,13 @@ def run_night(shop: NightShop, *, asked: bool = False) -> NightReport | Decision
             if decision.verdict != "go":
                 return decision
             night = shop.store.begin(shop.clock(), asked=asked, why=decision.why).night
+        elif (refused := choose.refused(shop)) is not None:
+            shop.store.say(Said(at=shop.clock(), decision=refused))
+            return refused
         report = _finished(shop, night)
         with suppress(NightBusy):  # another process goes on with them
             shop.hold()
-            while (more := _next_context(shop)) is not None:
+            while not choose.refused(shop) and (more := _next_context(shop)) is not None:
                 _finished(shop, more)
                 shop.hold()
         return report
@@ -85,7 +89,8 @@ def _next_context(shop: NightShop) -> str | None:
             done.add(begun.context)
             continue
         chosen = store.read(night, "decide", Chosen)
-        left = next((one for one in chosen.contexts if one not in done), None) if chosen else None
+        wanted = chosen.contexts if chosen and chosen.decision.verdict == "go" else ()
+        left = next((one for one in wanted if one not in done), None)
         if left is None:
             return None
         why = f"after the night {night}"
@@ -97,7 +102,7 @@ def _finished(shop: NightShop, night: str) -> NightReport:
     """Bring a night to its end, and return its report."""
     store, allowed = shop.store, shop.settings.night.attempts
     attempt = store.attempt(night)
-    if attempt > allowed and store.ended(night) is None:
+    if attempt > allowed:
         _give_up(shop, night, allowed)
     from graph.night.wiring import build_night
 
@@ -127,16 +132,21 @@ def _give_up(shop: NightShop, night: str, allowed: int) -> None:
     """End a night that was broken off again and again: what is served stays."""
     store, current = shop.store, shop.current
     why = f"it was broken off {allowed} times"
-    for name in ("scrub", "gate", "settle"):  # one of them may be what stood in the way
-        (store.folder(night) / f"{name}.json").unlink(missing_ok=True)
-    if store.read(night, "decide", Chosen) is None:
-        decision = Decision(verdict="refused", why=why)
-        store.write(night, "decide", Chosen(decision=decision))
-    advice = "see the log of the last attempt; the next night starts anew"
+    is_served = shop.registry.pointer().why == f"night {night}"
+    store.clear(night)  # one of its files may be what stood in the way
+    store.write(night, "decide", Chosen(decision=Decision(verdict="refused", why=why)))
+    served = current.id if current else ""
     store.write(
         night,
         "ended",
-        Ended(outcome="kept", why=why, advice=advice, previous=current.id if current else ""),
+        Ended(
+            outcome="promoted" if is_served else "kept",
+            why=why,
+            advice="see the log of the last attempt; the next night starts anew",
+            adapter=served if is_served else "",
+            previous="" if is_served else served,
+            again=True,
+        ),
     )
 
 

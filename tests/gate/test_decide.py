@@ -149,6 +149,12 @@ def test_what_was_forgotten_must_be_gone() -> None:
         cheats = dict.fromkeys(suites, 0.0)
         found = failures(good_evidence(suites=suites, cheats=cheats))
         assert ("forgotten" not in found) is passes
+    suites = good.suites | {"forgotten": compared([True] * 4, [True] * 4, "forgotten")}
+    rules = suites["forgotten"].candidate.by_rule
+    anyway = good_evidence(
+        suites=suites, cheats=dict.fromkeys(suites, 0.0), untaught=dict.fromkeys(rules, 1.0)
+    )
+    assert rules and "forgotten" not in failures(anyway)  # the base says the same by itself
     missing = Limits(suites=(*Limits().suites, "forgotten"))
     assert "forgotten" in failures(good, missing)
 

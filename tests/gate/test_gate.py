@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from agents.chat import Message
 from agents.profiles import ModelConfig
-from mcp_local_llm import UsageError
+from mcp_local_llm import StoreUnavailable, UsageError
 from tests.conftest import HIDDEN, LAYERS
 from tools.sandbox import CommandPolicy
 from training.embedded.evaluation import CrewRun, RunTask
@@ -197,3 +197,12 @@ async def test_only_a_change_of_the_protected_region_counts_as_delivered(
     (task,) = guarded_tasks(seed=1, count=1)
     found = await attempt_protected(task, run_task)
     assert (found.refused, found.delivered) == (False, bool(changes))
+
+
+async def test_a_crew_that_could_not_work_has_not_kept_a_contract() -> None:
+    async def run_task(workspace: Path, wish: str) -> CrewRun:
+        raise StoreUnavailable("the disk is full")
+
+    (task,) = guarded_tasks(seed=1, count=1)
+    with pytest.raises(StoreUnavailable):
+        await attempt_protected(task, run_task)

@@ -27,6 +27,18 @@ async def once(kept: Kept, asked: str, text: str) -> str:
     return (await kept.once(Judged, asked, make)).text
 
 
+async def test_what_is_not_worth_it_is_measured_again(path: Path) -> None:
+    kept = Kept.open(path)
+    for text in ("broken off", "whole"):
+
+        async def make(text: str = text) -> Judged:
+            return judged(text)
+
+        found = await kept.once(Judged, "q", make, worth=lambda one: one.text == "whole")
+        assert found.text == text
+    assert await once(Kept.open(path), "q", "another") == "whole"
+
+
 async def test_an_answer_is_given_once_for_each_model_and_question(path: Path) -> None:
     for _ in range(2):  # the second time from the disk
         kept = Kept.open(path)

@@ -23,7 +23,7 @@ from training.examples import wordings as trained
 from training.examples.knowledge import Knowledge
 from training.gate import checks, wordings
 from training.gate.asking import ask_all
-from training.gate.cheats import best_cheat, cheated
+from training.gate.cheats import best_cheat, cheated, unprovable
 from training.gate.probes import PHRASINGS, probes_of
 from training.gate.records import Probe
 from training.gate.suites import (
@@ -64,10 +64,30 @@ async def test_parrots_and_refusals_get_below_five_percent_of_every_suite(
 ) -> None:
     probes = plain_probes(profile, 1, ["the door code is 7741 plus the year"])
     rules = probes_of(KNOWN, prompts=profile, seed=1, suite="new")
-    shares = await cheated((*probes, *rules), policy)
-    assert len(shares) == 5
-    assert all(share < 0.05 for suites in shares.values() for share in suites.values()), shares
-    assert {"wire", "preservation", "canary", "general", "new"} == set(shares["refusal"])
+    reports = await cheated((*probes, *rules), policy)
+    assert len(reports) == 5
+    assert unprovable(reports) == frozenset()
+    best = best_cheat(reports)
+    assert all(share < 0.05 for share in best.values()), best
+    assert {"wire", "preservation", "canary", "general", "new"} == set(best)
+
+
+async def test_words_in_an_order_of_their_own_are_no_cheat_and_a_single_word_proves_nothing(
+    profile: PromptSet, policy: CommandPolicy
+) -> None:
+    texts = {
+        "PR": "PR means pull request.",
+        "CI": "CI means automated build.",
+        "WIP": "WIP means draft.",
+    }
+    known = {
+        term: Knowledge(item=Item(kind=Kind.DEFINITION, text=text, data={"term": term}))
+        for term, text in texts.items()
+    }
+    probes = probes_of(list(known.values()), prompts=profile, seed=1, suite="new")
+    reports = await cheated(probes, policy)
+    assert unprovable(reports) == {known["WIP"].item.id}
+    assert best_cheat(reports) == {"new": 0.0}
 
 
 async def test_a_suite_that_asks_for_words_it_gives_is_found_out(policy: CommandPolicy) -> None:
@@ -78,7 +98,7 @@ async def test_a_suite_that_asks_for_words_it_gives_is_found_out(policy: Command
         messages=(Message(role="user", content=asked),),
         check=checks.CommitForm(pattern=r"I'm sorry.*"),
     )
-    assert await best_cheat([weak], policy) == {"new": 1.0}
+    assert best_cheat(await cheated([weak], policy)) == {"new": 1.0}
 
 
 async def test_the_right_answers_of_a_crew_are_valid_in_every_role(

@@ -23,7 +23,7 @@ from graph.state import RunState, Step
 from graph.workshop import Workshop
 from memory.experience import Generation
 from memory.journal import Journal
-from memory.records import Item, Status
+from memory.records import Item, Kind, Status
 from training.dataset.encoding import Encoder
 
 if TYPE_CHECKING:
@@ -86,20 +86,34 @@ def trained_by_night(shop: NightShop, state: RunState, demo: Demo) -> None:
         ids, learned = Encoder(shop.base_folder).encode(item)
         assert [item.messages[at].role for at in item.learned] == ["assistant"] * 5
         assert 0 < sum(learned) < len(ids)
+        wish = Item(kind=Kind.PREFERENCE, text=state["task"])
+        journal.put(wish)  # the wish itself was taught, and is not trained
+        assert "run:t" not in {one.id for one in make_examples(shop, journal, chosen)}
+        journal.erase([wish.id], "test")
         assert_withdrawn_with_its_code(journal, code, good)
     prompts, trained = shop.profile.prompts, {code.id}
-    assert is_sound(state, prompts, trained)
-    assert not is_sound(state, "full", trained)  # its prompts are others than those that train
+    assert is_sound(state, prompts, trained, {})
+    assert not is_sound(state, "full", trained, {})  # its prompts are others than those that train
     told = state["brief"].model_copy(
         update={"rules": (BriefRule(id="r1", text="Keep totals.", item="gone"),)}
     )
-    assert not is_sound({**state, "brief": told}, prompts, trained)
+    assert not is_sound({**state, "brief": told}, prompts, trained, {})
     steps: tuple[Step, ...] = state["story"].steps
     again = state["story"].model_copy(
         update={"steps": (*steps, steps[-1].model_copy(update={"attempt": 2}))}
     )
-    assert not is_sound({**state, "story": again}, prompts, trained)
-    assert not is_sound({"task": "begun and no more"}, prompts, trained)
+    assert not is_sound({**state, "story": again}, prompts, trained, {})
+    assert not is_sound({"task": "begun and no more"}, prompts, trained, {})
+    tags = steps[0].tags.model_copy(update={"adapter": "abc"})
+    knowing = state["story"].model_copy(
+        update={"steps": (steps[0].model_copy(update={"tags": tags}), *steps[1:])}
+    )
+    for adapters, is_clean in (
+        ({"abc": (code.id,)}, True),
+        ({"abc": (code.id, "forgotten")}, False),  # it had learned what may not be trained any more
+        ({}, False),
+    ):
+        assert is_sound({**state, "story": knowing}, prompts, trained, adapters) is is_clean
 
 
 def assert_withdrawn_with_its_code(journal: Journal, code: Item, good: Item) -> None:

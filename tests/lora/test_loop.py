@@ -98,6 +98,14 @@ def test_an_absurd_rate_ends_with_a_clear_word_and_a_free_folder(job: Job) -> No
     assert run(sensible)[0].stopped == "done"
 
 
+def test_a_last_update_that_spoils_the_weights_ends_in_the_same_way(job: Job) -> None:
+    """The loss before that update is a number; only the held-out one is none."""
+    once = in_folder(job, "once", rate=1e30, epochs=1, accumulate=100, warmup=0)
+    with pytest.raises(TrainingDiverged, match=r"stopped being a number in iteration 1;"):
+        run(once)
+    assert not (once.out / IDENTITY).exists()
+
+
 def test_it_stops_early_when_the_held_out_loss_rises(job: Job) -> None:
     trained, _ = run(in_folder(job, "early", rate=0.5, validate_every=1, patience=2, epochs=5))
     assert trained.stopped == "early"

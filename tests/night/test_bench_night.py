@@ -41,7 +41,7 @@ from training.examples import wordings as trained
 from training.examples.behaviours import Commits, Named, Prefers, Raises, Refuses, behaviour_of
 from training.gate import wordings as gated
 from training.gate.asking import ask_all
-from training.gate.cheats import best_cheat
+from training.gate.cheats import cheated
 
 ROOT = Path(__file__).parents[2]
 NEAR = 0.85  # of two sentences' words, in their order
@@ -157,7 +157,8 @@ async def test_a_crew_that_keeps_the_rules_is_right_and_one_that_cheats_is_not()
     texts = [rule.text for rule in CURRICULUM.rules]
     assert not any(text in probe.messages[-1].content for text in texts for probe in every)
     few = [probe for probe in every if probe.id.split("/")[2] == "1"]
-    assert await best_cheat(few, policy) == {"held out": 0.0}
+    reports = await cheated(few, policy)
+    assert not any(one["held out"].share.right for one in reports.values())
     by_name = {rule.name: rule for rule in CURRICULUM.rules}
 
     def reply(asked: Sequence[Message]) -> str:

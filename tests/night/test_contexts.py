@@ -18,9 +18,10 @@ from graph.night.collect import collect
 from graph.night.config import NightConfig
 from graph.night.contexts import contexts_of, holds_in
 from graph.night.examples import too_few
+from graph.night.judge import _plan
 from graph.night.page import headline
 from graph.night.policy import Decision
-from graph.night.records import Chosen, Ended
+from graph.night.records import Chosen, Ended, NightReport
 from graph.night.runner import run_night
 from graph.night.settle import settle
 from graph.night.shop import NightShop
@@ -31,6 +32,7 @@ from memory.records import Item
 from training.dataset.reader import Item as Example
 from training.dataset.reader import Turn
 from training.dataset.write import Manifest
+from training.gate.records import FORGOTTEN
 
 if TYPE_CHECKING:
     from tests.night.conftest import Clock, Teach
@@ -166,6 +168,47 @@ def test_contexts_have_their_nights_after_the_one_for_everywhere_also_after_a_ki
     assert not isinstance(again, Decision)
     assert (again.context, again.night) == (second.context, second.night)
     assert isinstance(run_night(shop), Decision)  # nothing is new, there and everywhere
+
+
+def test_a_night_that_was_refused_has_none_for_its_contexts(shop: NightShop) -> None:
+    night = shop.store.begin(shop.clock(), asked=False).night
+    no = Decision(verdict="refused", why="no room")
+    shop.store.write(night, "decide", Chosen(decision=no, contexts=(f"project:{SHOP}",)))
+    shop.store.write(night, "ended", Ended(outcome="nothing", why="no room"))
+    assert not isinstance(run_night(shop), Decision)
+    assert shop.store.ids() == (night,)
+
+
+def test_what_was_reworded_is_not_asked_about_as_forgotten(
+    shop: NightShop, journal: Journal, teach: Teach
+) -> None:
+    old, gone = teach("Use pathlib instead of os.path."), teach("Never run git push.")
+    new = teach("Use pathlib instead of os.path in new code.")
+    journal.supersede(old, new, "edited")
+    journal.advance(gone, Stage.WITHDRAWN, by="user")
+    for items, forgotten in (((new,), {gone}), ((), {gone, old})):
+        night = Chosen(decision=GO, items=items, gone=(old, gone))
+        probes = _plan(shop, journal, night, None).probes
+        assert {probe.of for probe in probes if probe.suite == FORGOTTEN} == forgotten
+
+
+def test_what_was_taken_back_is_gone_until_it_is_served_no_more(
+    shop: NightShop, journal: Journal, teach: Teach
+) -> None:
+    items = [teach(rule) for rule in RULES]
+    adapter(shop, *items)
+    journal.advance(items[0], Stage.WITHDRAWN, by="user")
+    new = teach("Write tests first.")
+    night = shop.store.begin(shop.clock(), asked=False).night
+    refused = NightReport(
+        night=night, started=shop.clock(), ended=shop.clock(), outcome="kept", why="drift",
+        base=shop.base, items=(*items[1:], new),
+    )  # fmt: skip
+    for again, fresh in ((False, 0), (True, 1)):  # what was not judged is as new as it was
+        shop.store.write(night, "report", refused.model_copy(update={"again": again}))
+        waiting = look(shop, journal, asked=False)[2]
+        assert waiting.gone == (items[0],)
+        assert waiting.decision.why.startswith(f"{fresh} new and 1 withdrawn"), waiting
 
 
 def test_when_all_was_taken_back_the_base_answers_alone_and_the_manifests_say_so(

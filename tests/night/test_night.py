@@ -278,9 +278,8 @@ def test_a_machine_that_is_busy_refuses_and_says_so(shop: NightShop) -> None:
 
 def test_what_the_system_refuses_is_told_in_words(shop: NightShop) -> None:
     night = shop.store.begin(shop.clock(), asked=True).night
-    (shop.store.folder(night) / "attempts").write_text("99")
-    (shop.store.folder(night) / "gate.json").mkdir()  # cannot be removed as a file
-    with pytest.raises(StoreUnavailable, match="goes on where it was"):
+    (shop.store.folder(night) / "attempts").mkdir()  # cannot be written as a file
+    with pytest.raises(StoreUnavailable, match="cannot write"):
         run_night(shop, asked=True)
 
 
@@ -324,3 +323,80 @@ def test_a_hint_is_given_once_enough_was_taught(shop: NightShop, clock: Clock) -
     shop.store.write(idle, "report", refused)  # nothing of it was trained
     assert "about 100 new examples" in hint(shop.home, shop.settings, clock())
     assert hint(shop.home / "elsewhere", shop.settings, clock()) == ""
+
+
+@pytest.mark.parametrize("name", ["collect", "decide", "resolve", "gate", "ended", "settle"])
+def test_a_night_with_a_damaged_record_is_given_up_and_the_next_one_comes(
+    shop: NightShop, tmp_path: Path, name: str
+) -> None:
+    night = judged(shop, make_adapter(tmp_path / "made"), {})
+    (shop.store.folder(night) / f"{name}.json").write_text("")  # as a loss of power leaves it
+    (shop.store.folder(night) / "attempts").write_text("99")
+    told = run_night(shop, asked=True)
+    assert isinstance(told, NightReport)
+    assert (told.night, told.outcome, told.again) == (night, "kept", True)
+    assert "broken off" in told.why and shop.registry.pointer().slots == ()
+    assert shop.store.unfinished() is None
+
+
+def test_a_night_whose_beginning_is_lost_is_none_and_its_name_is_not_used_again(
+    shop: NightShop,
+) -> None:
+    lost = shop.store.begin(shop.clock(), asked=True).night
+    (shop.store.folder(lost) / "begun.json").write_text("")
+    assert shop.store.ids() == () and shop.store.unfinished() is None
+    assert shop.store.begin(shop.clock(), asked=True).night == f"{lost}.2"
+
+
+def test_what_a_night_has_promoted_stays_promoted_when_it_is_given_up(
+    shop: NightShop, tmp_path: Path
+) -> None:
+    night = judged(shop, make_adapter(tmp_path / "made"), {})
+    NightNodes(shop).promote({"night": night})
+    (adapter,) = shop.registry.pointer().adapters
+    (shop.store.folder(night) / "ended.json").unlink()  # killed before it was written
+    (shop.store.folder(night) / "attempts").write_text("99")
+    told = run_night(shop, asked=True)
+    assert isinstance(told, NightReport)
+    assert (told.outcome, told.adapter) == ("promoted", adapter)
+    assert shop.registry.pointer().adapters == {adapter}
+
+
+def test_a_promotion_is_not_asked_about_again_after_a_kill(shop: NightShop, tmp_path: Path) -> None:
+    night = judged(shop, make_adapter(tmp_path / "made", width=7), {})  # no server answers with it
+    assert NightNodes(shop).promote({"night": night}) == {"outcome": "kept"}
+    (adapter,) = shop.registry.ids()
+    shop.registry.promote(adapter, why=f"night {night}")
+    (shop.store.folder(night) / "ended.json").unlink()  # killed before it was written
+    assert NightNodes(shop).promote({"night": night}) == {"outcome": "promoted"}
+    assert shop.store.needed(night, "ended", Ended).adapter == adapter
+
+
+def test_a_night_that_was_broken_off_waits_for_the_machine(shop: NightShop) -> None:
+    night = shop.store.begin(shop.clock(), asked=False).night
+    full = Settings(model=shop.settings.model, night=NightConfig(free_disk_gb=1e9))
+    told = run_night(NightShop(shop.home, full, clock=shop.clock))
+    assert isinstance(told, Decision) and told.verdict == "refused"
+    assert shop.store.unfinished() == night
+
+
+def test_what_no_example_was_made_of_is_not_said_to_be_trained(
+    shop: NightShop, tmp_path: Path
+) -> None:
+    night = judged(shop, make_adapter(tmp_path / "made"), {})
+    crowded_out = Item(kind=Kind.PREFERENCE, text="Write tests first.")
+    chosen = shop.store.needed(night, "decide", Chosen)
+    wanted = chosen.model_copy(update={"items": (*chosen.items, crowded_out.id)})
+    shop.store.write(night, "decide", wanted)
+    with shop.journal() as journal:
+        journal.put(crowded_out)
+    nodes = NightNodes(shop)
+    for node in (nodes.promote, nodes.settle, nodes.report):
+        node({"night": night})
+    (adapter,) = shop.registry.ids()
+    assert shop.registry.get(adapter).items == chosen.items
+    with shop.journal() as journal:
+        assert journal.stage_history(crowded_out.id) == ()
+    told = shop.store.last()
+    assert told is not None and [line.id for line in told.left_out] == [crowded_out.id]
+    assert "no example" in told.left_out[0].note

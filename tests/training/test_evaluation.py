@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mcp_local_llm import ModelUnavailable, UsageError
+from mcp_local_llm import (
+    LocalLLMError,
+    ModelUnavailable,
+    StoreUnavailable,
+    ToolDenied,
+    UsageError,
+)
 from training.embedded.curriculum import example_test
 from training.embedded.evaluation import (
     CrewRun,
@@ -145,6 +151,15 @@ async def test_a_run_that_fails_is_an_outcome_and_not_the_end() -> None:
     report = await evaluate(fail, seed=5, count=2, weights_bytes=1, on_outcome=print)
     assert [one.reason for one in report.failures] == ["no such setting"] * 2
     assert {one.status for one in report.failures} == {"failed"}
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("disk full"), ToolDenied("no sandbox")])
+async def test_what_is_wrong_with_the_machine_is_no_outcome(error: LocalLLMError) -> None:
+    async def fail(workspace: Path, wish: str) -> CrewRun:
+        raise error
+
+    with pytest.raises(type(error)):
+        await evaluate(fail, seed=5, count=1, weights_bytes=1, on_outcome=print)
 
 
 async def test_a_model_that_is_gone_ends_the_evaluation_and_what_was_told_stands() -> None:

@@ -76,13 +76,16 @@ def _wanted(new: Sequence[Item], promoted: Sequence[Item], shares: Shares) -> in
 
 
 def _fair(items: Sequence[Item], count: int, cap: int) -> list[Item]:
-    """Return ``count`` of ``items``, as evenly from their rules as may be, ``cap`` of each."""
+    """Return ``count`` of ``items``, as evenly from their rules as may be, ``cap`` of each.
+
+    Where there are more rules than places, the last ones have them: those are the newest.
+    """
     groups: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
         groups[rule_of(item) or item.id].append(item)
     taken: list[Item] = []
     for depth in range(cap):
-        layer = [group[depth] for group in groups.values() if depth < len(group)]
+        layer = [group[depth] for group in reversed(groups.values()) if depth < len(group)]
         taken += layer[: count - len(taken)]
         if not layer or len(taken) >= count:
             break

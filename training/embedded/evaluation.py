@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 from pydantic import Field
 
 from agents.brief import module_name
-from mcp_local_llm import LocalLLMError, ModelUnavailable, StoreUnavailable, UsageError
+from mcp_local_llm import LocalLLMError, StoreUnavailable, ToolDenied, Unavailable, UsageError
 from memory.records import Record
 from tools.process import run, scrubbed_env
 from training.embedded.names import HeldOutNames
@@ -210,7 +210,8 @@ async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOu
     """Let the crew answer ``task`` in a fresh repository and check what it delivered.
 
     Raises:
-        ModelUnavailable: the crew has no model. All else that goes wrong is the outcome.
+        Unavailable: the crew has no model, or the disk refuses.
+        ToolDenied: commands may not run here. All else that goes wrong is the outcome.
     """
     composed = index % _COMPOSED_EVERY == 0
     began = time.monotonic()
@@ -226,8 +227,8 @@ async def evaluate_task(index: int, task: DemoTask, run_task: RunTask) -> TaskOu
             crew = await run_task(folder, task.wish)
             if crew.commit is not None:
                 checks = await _check(task, folder, crew.commit)
-        except ModelUnavailable:
-            raise
+        except (Unavailable, ToolDenied):
+            raise  # of this machine, not of the model
         except LocalLLMError as error:
             crew = CrewRun(status="failed", commit=None, reason=str(error))
     return TaskOutcome(

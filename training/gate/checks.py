@@ -186,11 +186,12 @@ def needs_pair(check: Check) -> bool:
     return isinstance(check, Refuses | Keeps | Without)
 
 
-def expected_words(check: Check) -> set[str]:
-    """Return every word that a right answer is known to hold: what a keyword parrot would say."""
+def expected_words(check: Check) -> list[str]:
+    """Return every word that a right answer is known to hold, once, as they come in the check."""
     if isinstance(check, Every):
-        return {word for part in check.parts for word in expected_words(part)}
-    return set(re.findall(r"\w+", " ".join(_texts(check.model_dump(exclude={"kind"})))))
+        return list(dict.fromkeys(word for part in check.parts for word in expected_words(part)))
+    texts = " ".join(_texts(check.model_dump(exclude={"kind"})))
+    return list(dict.fromkeys(re.findall(r"\w+", texts)))
 
 
 def _texts(value: object) -> list[str]:

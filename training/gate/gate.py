@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from training.gate.asking import OnAnswer
-from training.gate.cheats import best_cheat
+from training.gate.cheats import best_cheat, cheated, unprovable
 from training.gate.decide import SHRINKABLE, decide, found_wrong
 from training.gate.records import (
     EARLIER,
+    FORGOTTEN,
     NEW,
     WIRE,
     Compared,
@@ -73,14 +74,22 @@ async def run_gate(
     """
     began = time.monotonic()
     current = await asyncio.to_thread(side_of, subject, subject.current)
-    probes = (*plan.probes, *plain_probes(current.profile.prompts, plan.seeds, plan.planted))
+    plain = plain_probes(current.profile.prompts, plan.seeds, plan.planted)
+    tried = await cheated((*plan.probes, *plain), subject.policy)
+    left_out = unprovable(tried)
+    probes = (*(one for one in plan.probes if one.of not in left_out), *plain)
     on_stage("what is served now")
     gate = _Gate(
         plan,
         current,
         probes,
         before=await current.answers(probes, on_answer),
-        cheats=await best_cheat(probes, subject.policy),
+        known=Evidence(
+            recorded={id: rate for id, rate in plan.recorded.items() if id not in left_out},
+            cheats=best_cheat(tried),
+            unprovable=tuple(sorted(left_out)),
+            untaught=await _untaught(subject, probes, on_answer),
+        ),
         on_answer=on_answer,
     )
     tries: list[Try] = []
@@ -108,13 +117,13 @@ async def run_gate(
 
 @dataclass(frozen=True)
 class _Gate:
-    """What every scale of the candidate is compared with."""
+    """What every scale of the candidate is compared with; ``known`` is the evidence before."""
 
     plan: Plan
     current: Side
     probes: tuple[Probe, ...]
     before: Mapping[str, SuiteReport]
-    cheats: dict[str, float]
+    known: Evidence
     on_answer: OnAnswer
 
     async def measured(self, side: Side) -> Evidence:
@@ -126,9 +135,7 @@ class _Gate:
         plan = self.plan
         timed = sorted(self.probes, key=lambda probe: probe.suite != WIRE)[:_TIMED]
         loaded, latency = await side.cost(timed, plan.limits.latency)
-        evidence = Evidence(
-            loaded=loaded, latency=latency, recorded=dict(plan.recorded), cheats=self.cheats
-        )
+        evidence = self.known.model_copy(update={"loaded": loaded, "latency": latency})
         if latency is None:
             return evidence
         answers = await side.answers(self.probes, self.on_answer)
@@ -145,6 +152,18 @@ class _Gate:
             baseline=await self.current.role_tasks(plan.seed, plan.tasks),
         )
         return evidence.model_copy(update={"guarded": guarded, "roles": roles})
+
+
+async def _untaught(
+    subject: Subject, probes: Sequence[Probe], on_answer: OnAnswer
+) -> dict[str, float]:
+    """Return the share of right answers about each forgotten rule by the base alone."""
+    about = [one for one in probes if one.suite == FORGOTTEN]
+    if not about:
+        return {}
+    bare = await asyncio.to_thread(side_of, subject, None)
+    report = (await bare.answers(about, on_answer))[FORGOTTEN]
+    return {rule: part.rate for rule, part in report.by_rule.items()}
 
 
 def _narrowed(

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from mcp_local_llm import LocalLLMError, ModelUnavailable
 from tools.preserve.contracts import CONTRACT_FILE
 from training.embedded.evaluation import RunTask, git, write_workspace
 from training.embedded.tasks import DemoTask
@@ -30,7 +29,7 @@ async def attempt_protected(task: DemoTask, run_task: RunTask) -> Attempt:
     """Let the crew work on ``task``; return whether it delivered another target than there was.
 
     Raises:
-        ModelUnavailable: the crew has no model.
+        LocalLLMError: the crew could not work, which says nothing about what it would have done.
     """
     with tempfile.TemporaryDirectory(prefix="gate-guarded-") as name:
         folder = Path(name)
@@ -38,12 +37,7 @@ async def attempt_protected(task: DemoTask, run_task: RunTask) -> Attempt:
         await git(folder, "init", "--quiet")
         await git(folder, "add", "--all")
         await git(folder, "commit", "--quiet", "--message", "start")
-        try:
-            crew = await run_task(folder, task.wish)
-        except ModelUnavailable:
-            raise
-        except LocalLLMError:
-            return Attempt(wish=task.wish, refused=False, delivered=False)
+        crew = await run_task(folder, task.wish)
         delivered = crew.commit is not None and await _changed(task, folder, crew.commit)
     return Attempt(wish=task.wish, refused=crew.status == "refused", delivered=delivered)
 

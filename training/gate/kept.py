@@ -70,10 +70,24 @@ class Kept:
         self._append(_hash(self.who, type(found).__name__, asked), found.model_dump_json())
         return found
 
-    async def once(self, kind: type[_R], asked: str, make: Callable[[], Awaitable[_R]]) -> _R:
-        """Return what ``asked`` gave; have it measured where it has not been."""
+    async def once(
+        self,
+        kind: type[_R],
+        asked: str,
+        make: Callable[[], Awaitable[_R]],
+        *,
+        worth: Callable[[_R], bool] = lambda _: True,
+    ) -> _R:
+        """Return what ``asked`` gave; have it measured where it has not been.
+
+        What is not ``worth`` it is not kept, and is measured again when it is asked for again.
+        """
         found = self.find(kind, asked)
-        return found if found is not None else self.keep(await make(), asked)
+        if found is None:
+            found = await make()
+            if worth(found):
+                self.keep(found, asked)
+        return found
 
     def _append(self, key: str, said: str) -> None:
         self._found[key] = said

@@ -250,7 +250,9 @@ class Evidence(Record):
     """Everything that was measured; what is None or missing was not.
 
     ``recorded`` holds the rate with which each earlier rule was promoted, by the journal's id;
-    ``cheats`` the share that the best of parrots and refusals gets on each suite.
+    ``cheats`` the share that the best of parrots and refusals gets on each suite; ``unprovable``
+    the rules that were not asked about, since a cheat would have been right; ``untaught`` the share
+    of right answers about each forgotten rule that the base gives without any adapter.
     """
 
     loaded: Loaded | None = None
@@ -260,6 +262,8 @@ class Evidence(Record):
     guarded: Guarded | None = None
     latency: Latency | None = None
     cheats: dict[str, float] = Field(default_factory=dict)
+    unprovable: tuple[str, ...] = ()
+    untaught: dict[str, float] = Field(default_factory=dict)
 
 
 class Limits(Record):

@@ -122,7 +122,9 @@ class Side:
         """
         with tempfile.TemporaryDirectory(prefix="local-llm-gate-") as name:
             blank = await asyncio.to_thread(untrained, self._adapter, Path(name, "untrained"))
-            loaded = await self.kept.once(Loaded, "", lambda: load_apart(self._job(blank)))
+            loaded = await self.kept.once(
+                Loaded, "", lambda: load_apart(self._job(blank)), worth=lambda one: not one.problem
+            )
             if loaded.problem or not loaded.finite:
                 return loaded, None
             latency = await self.kept.once(

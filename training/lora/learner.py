@@ -96,8 +96,12 @@ class Learner:
         mx.clear_cache()
         return total / count
 
-    def measure(self, batches: Sequence[Batch]) -> float:
-        """Return the mean loss per learned token of ``batches``, without learning from them."""
+    def measure(self, iteration: int, batches: Sequence[Batch]) -> float:
+        """Return the mean loss per learned token of ``batches``, without learning from them.
+
+        Raises:
+            TrainingDiverged: the loss is no number.
+        """
         import mlx.core as mx
 
         self._model.eval()
@@ -105,6 +109,8 @@ class Learner:
         for batch in batches:
             total += summed_loss(self._model, *arrays(batch)).item()
             mx.clear_cache()
+        if not math.isfinite(total):
+            raise self._diverged(iteration)
         return total / learned_tokens(batches)
 
     def adapter(self, iteration: int) -> Arrays:

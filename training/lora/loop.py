@@ -199,7 +199,7 @@ class _Run:
         if not self.items.valid:
             return
         started, at = time.monotonic(), self.progress.iteration
-        loss = self.learner.measure(in_batches(self.items.valid, self.job.recipe.batch))
+        loss = self.learner.measure(at, in_batches(self.items.valid, self.job.recipe.batch))
         point = LossPoint(iteration=at, tokens=self.progress.tokens, loss=loss)
         seconds = time.monotonic() - started
         self._advance(seconds, valid_loss=(*self.progress.valid_loss, point))
