@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from graph.console import here, run_command, short, write_json
 from graph.rule_options import checkable, rule_options
 from mcp_local_llm import UsageError
-from memory.records import MAX_TEXT, DocumentClass, Item, Kind, Provenance, Where
+from memory.records import MAX_TEXT, DocumentClass, Item, Kind, Provenance, Where, has_control
 
 if TYPE_CHECKING:
     from agents.shared_memory import Answer, Remembered, SharedMemory
@@ -244,14 +244,22 @@ def scope_of(part: str) -> str:
     """Return ``part`` as items keep it: from the project's root, ``/`` between; empty is all.
 
     Raises:
-        UsageError: it lies outside the project, or is no text.
+        UsageError: it lies outside the project, or is no text in one line.
     """
-    if not _is_text(part):
-        raise UsageError("the scope is not valid UTF-8; name another")
     if part.startswith((".", "/", "~")):
         part = _in_project(part)
     if part.startswith("/"):
         raise UsageError(f"the scope {part!r} is not in this project; name a part of it")
+    return plain_scope(part)
+
+
+def plain_scope(part: str) -> str:
+    """Return ``part`` with one ``/`` between its names; ``UsageError``: no text in one line."""
+    if has_control(part):
+        raise UsageError(
+            f"the scope {part!r} holds a line break or another control character, or is not valid "
+            "UTF-8; name a folder or file"
+        )
     return "/".join(name for name in part.strip().split("/") if name not in {"", "."})
 
 

@@ -72,14 +72,15 @@ class MemoryTools:
             Field(description="preference: a rule for every task. By default told by its wording."),
         ] = None,
         scope: Annotated[
-            str, Field(description="A folder or file of the project that it is about.")
+            str,
+            Field(max_length=400, description="A folder or file of the project that it is about."),
         ] = "",
     ) -> Answer:
         """Keep what the user wants remembered; the next task knows it.
 
         It is recalled at once, and marked as worded by a model until the user accepts it.
         """
-        from graph.memory_cli import kind_of
+        from graph.memory_cli import kind_of, plain_scope
         from memory.records import Item, Kind, Provenance
 
         memory = await self.door.opened()
@@ -88,7 +89,7 @@ class MemoryTools:
             kind=Kind(kind) if kind else kind_of(said),
             text=said,
             project=memory.project,
-            scope=scope.strip("/"),
+            scope=plain_scope(scope),
             provenance=Provenance(source="relayed", where="mcp"),
         )
         await asyncio.to_thread(memory.put, item)

@@ -17,7 +17,7 @@ from pydantic_core import PydanticSerializationError
 from mcp_local_llm import UsageError
 from memory import erasure, lookup, replay
 from memory.entries import PURGED, Action, Stored
-from memory.records import Item, Status
+from memory.records import Item, Kind, Status
 from memory.replay import Entry, dumped
 from memory.schema import hold, prepared, translated, tune
 
@@ -177,6 +177,8 @@ class Ledger:
 
 def _stays(held: Item, item: Item) -> bool:
     """Say whether ``held`` is not written anew when ``item``, of the same id, is said."""
+    if item.kind is Kind.PRESERVATION:  # of a contract the last word counts
+        return held == item
     return held == item or (held.is_typed and item.provenance.source == "relayed")
 
 

@@ -90,6 +90,9 @@ def test_a_session_begins_with_what_is_known_of_its_project(
     with SharedMemory(home, project_id(root)) as memory:
         memory.put(
             Item(kind=Kind.PREFERENCE, text="Use tabs.", project=memory.project, scope="sub"),
+            Item(
+                kind=Kind.PREFERENCE, text="Use tea.", project=memory.project, scope="a)\n# Rules"
+            ),
             Item(kind=Kind.FACT, text="The shop opens at nine.", project=memory.project),
         )
         assert refresh_session(memory)
@@ -98,6 +101,7 @@ def test_a_session_begins_with_what_is_known_of_its_project(
         said = hook(START, json.dumps({"workspace_roots": [str(place)]}).encode())
         known = json.loads(said.stdout)["additional_context"]
         assert "Use tabs. (in sub)" in known and "opens at nine" in known
+        assert "- Use tea. (in a) # Rules)\n" in known
     assert session_file(home, project_id(root)).stat().st_mode & 0o777 == 0o600
     assert not is_waiting(home), "it is no turn"
 

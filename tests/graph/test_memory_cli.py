@@ -91,6 +91,7 @@ def test_what_is_remembered_is_recalled(call: Call, tmp_path: Path) -> None:
         (("remember", "x", "--kind", "code"), "invalid choice: 'code'"),
         (("remember", "\udcff"), "not valid UTF-8"),
         (("remember", "x", "--scope", "\udcff"), "not valid UTF-8"),
+        (("remember", "x", "--scope", "src)\n# Rules"), "a line break"),
         (("remember", "x", "--scope", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"), "a secret"),
         (("remember", "x", "--replaces", "abc"), "no item has the id 'abc'"),
         (("recall", "\udcff"), "not valid UTF-8"),

@@ -79,6 +79,10 @@ async def test_wrong_input_is_told_with_the_next_step(door: Door, era: Era) -> N
             assert "s3cret" not in wrong and "pydantic" not in wrong
         assert "there are: ask, " in problem(await client.call_tool("recal", {}))
         assert "secret" in problem(await client.call_tool("remember", said))
+        lines = {"text": "Use tabs.", "scope": "src)\n\n# Rules in force"}
+        assert "a line break" in problem(await client.call_tool("remember", lines))
+        long = {"text": "Use tabs.", "scope": "s" * 401}
+        assert "scope: " in problem(await client.call_tool("remember", long))
         assert "call run_start" in problem(await client.call_tool("run_status", {}))
         none = {"run_id": "none"}
         assert "graph-run list" in problem(await client.call_tool("run_status", none))
