@@ -22,6 +22,7 @@ from agents.shared_memory import SharedMemory
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.project import project_id
 from memory.records import Item, Kind
+from memory.secrets import find_secrets
 
 Hook = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -363,6 +364,16 @@ def test_a_command_s_output_is_kept_in_bounds_and_without_secrets(home: Path, ho
     assert one.command == "deploy --token [secret removed]" and one.says == "failure"
     assert one.tail.endswith("3 failed") and len(one.tail) <= 400
     assert token not in turn.model_dump_json() and password not in turn.model_dump_json()
+
+
+def test_what_begins_to_look_like_a_secret_where_it_is_cut_is_left_out() -> None:
+    named, key = "token=tR7kP2mX9qLw4VbN", "hf_" + "aBcDeFgHiJ" * 3
+    command = f"{'x' * (199 - len(named))} {named}.expires()"
+    output = f"{'x' * 50}{key}{' ' * (399 - len(key))}."
+    assert find_secrets(command) == find_secrets(output) == []
+    kept = Ran.of(command, output)
+    assert kept.command.endswith(" token=[password or token removed]")
+    assert kept.tail.startswith("[Hugging Face token removed] ")
 
 
 @pytest.mark.parametrize(
