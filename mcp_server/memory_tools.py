@@ -78,9 +78,10 @@ class MemoryTools:
     ) -> Answer:
         """Keep what the user wants remembered; the next task knows it.
 
-        It is recalled at once, and marked as worded by a model until the user accepts it.
+        It is recalled at once, and marked as worded by a model until the user accepts it. What
+        the user rejected stays rejected.
         """
-        from graph.memory_cli import kind_of, plain_scope
+        from graph.memory_cli import is_rejected, kind_of, plain_scope
         from memory.records import Item, Kind, Provenance
 
         memory = await self.door.opened()
@@ -93,6 +94,12 @@ class MemoryTools:
             provenance=Provenance(source="relayed", where="mcp"),
         )
         await asyncio.to_thread(memory.put, item)
+        if await asyncio.to_thread(is_rejected, memory, item.id):
+            return Answer(
+                text=f"not remembered: the user rejected {item.id[:8]}, which says the same",
+                data={"id": item.id, "kind": item.kind.value, "status": "rejected"},
+                next=f"only the user can allow it: mcp-local-llm insights accept {item.id[:8]}",
+            )
         await asyncio.to_thread(self.door.knowledge_changed)
         return Answer(
             text=f"remembered {item.id[:8]} as {item.kind}, relayed",

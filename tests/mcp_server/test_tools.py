@@ -10,7 +10,7 @@ from mcp import Client
 
 from mcp_server.door import Door
 from mcp_server.toolsets import build
-from memory.records import Item, Kind
+from memory.records import Item, Kind, Status
 from tests.graph.conftest import Demo
 from tests.mcp_server.conftest import facts, problem
 
@@ -54,6 +54,18 @@ async def test_what_is_remembered_is_recalled_and_marked_as_relayed(door: Door, 
     assert (item.provenance.source, item.kind, item.scope) == ("relayed", Kind.PREFERENCE, "shop")
     assert [hit["source"] for hit in found["hits"]] == ["relayed"]
     assert [update["text"] for update in window["knowledge_updates"]] == [said["text"]]
+
+
+async def test_what_the_user_rejected_is_not_brought_back(door: Door, era: Era) -> None:
+    async with Client(build(door), mode=era) as client:
+        kept = facts(await client.call_tool("remember", {"text": "Never use floats."}))
+        door.memory.journal.set_status(kept["id"], Status.REJECTED, "no")
+        again = await client.call_tool("remember", {"text": "never use floats."})
+        found = facts(await client.call_tool("recall", {"query": "floats"}))
+    assert facts(again)["status"] == "rejected" and found["hits"] == []
+    assert again.structured_content is not None
+    assert again.structured_content["text"].startswith("not remembered")
+    assert "insights accept" in again.structured_content["next"]
 
 
 async def test_recall_narrows_to_kinds(door: Door, era: Era) -> None:
