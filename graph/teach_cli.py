@@ -343,9 +343,9 @@ def _last_run(home: Path) -> RunResult:
     from memory.project import project_root
 
     store, root = RunStore(home), project_root(Path.cwd())
-    for run_id in store.run_ids():
-        if Path(store.request(run_id).workspace).resolve().is_relative_to(root):
-            result = store.result(run_id)
+    for request in store.requests():
+        if Path(request.workspace).resolve().is_relative_to(root):
+            result = store.result(request.run_id)
             if result is not None:
                 return result
     raise UsageError('no run has ended in this project yet; start one with graph-run "TASK"')

@@ -23,6 +23,8 @@ SOURCE: Final = "local_trained_model"
 MARKER: Final = r"^[a-z][a-z0-9_-]{0,31}:[A-Za-z0-9_.-]{1,64}$"
 """What a compliance marker looks like: a category of any name, a colon, and what is meant."""
 MAX_MARKERS: Final = 16
+RUN_ID: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}"
+"""What a run's id looks like: it names folders, refs and branches."""
 
 
 def has_control(text: str) -> bool:

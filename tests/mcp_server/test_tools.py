@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp import Client
 
+from graph.runs import RunRequest
 from mcp_server.door import Door
 from mcp_server.toolsets import build
 from memory.records import Item, Kind, Status
@@ -99,11 +100,26 @@ async def test_wrong_input_is_told_with_the_next_step(door: Door, era: Era) -> N
         none = {"run_id": "none"}
         assert "graph-run list" in problem(await client.call_tool("run_status", none))
         assert "graph-run list" in problem(await client.call_tool("run_cancel", none))
+        outside = {"run_id": str(door.workspace / "x")}
+        assert "no run id" in problem(await client.call_tool("run_status", outside))
+        assert "no run id" in problem(await client.call_tool("run_cancel", outside))
+        go_on = {**outside, "decision": "continue"}
+        assert "no run id" in problem(await client.call_tool("run_respond", go_on))
         approve = {**none, "decision": "approve"}
         assert "graph-run list" in problem(await client.call_tool("run_respond", approve))
         edit = {**none, "decision": "edit"}
         assert "whole edited" in problem(await client.call_tool("run_respond", edit))
         assert "task is empty" in problem(await client.call_tool("run_start", {"task": " "}))
+
+
+async def test_the_latest_run_is_found_beside_a_damaged_one(door: Door, era: Era) -> None:
+    for run_id in ("20260101-000000-aaaa", "20260102-000000-aaaa"):
+        asked = RunRequest(run_id=run_id, task="t", workspace=str(door.workspace), created="now")
+        door.runs.create(asked)
+    door.runs.write_text("20260102-000000-aaaa", "run.json", "")
+    async with Client(build(door), mode=era) as client:
+        found = facts(await client.call_tool("run_status", {}))
+    assert (found["run_id"], found["status"]) == ("20260101-000000-aaaa", "interrupted")
 
 
 async def test_a_run_is_started_reviewed_edited_and_delivered(
