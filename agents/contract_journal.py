@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydantic import JsonValue, ValidationError
 
 from agents.approvals import Lift
-from memory.records import Item, Kind, Level, Provenance
+from memory.records import Item, Kind, Level, Provenance, Source
 from tools.preserve.check import violations
 from tools.preserve.contracts import CONTRACT_FILE, PRODUCT, Contract, Contracts
 from tools.preserve.file import with_contract
@@ -28,12 +28,14 @@ class Journalled:
     """A contract as the journal knows it.
 
     ``base`` is the commit that was checked out when it was protected. ``unsettled``: it differed
-    from that commit already, so that it is compared from the next one on.
+    from that commit already, so that it is compared from the next one on. ``is_typed`` is false
+    while only a model has worded it.
     """
 
     contract: Contract
     base: str = ""
     unsettled: bool = False
+    is_typed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,11 @@ def protect_command(contract: Contract) -> str:
 
 
 def contract_item(
-    contract: Contract, project: str, data: Mapping[str, JsonValue], why: str = ""
+    contract: Contract,
+    project: str,
+    data: Mapping[str, JsonValue],
+    why: str = "",
+    source: Source = "user",
 ) -> Item:
     """Return what the journal keeps of ``contract``; of one id the last word counts."""
     text = f"{contract.region} {_ALLOWED[contract.level]}"
@@ -76,7 +82,7 @@ def contract_item(
             "project": project,
             "key": f"contract:{contract.id}",
             "level": contract.level,
-            "provenance": Provenance(source="user", where=why or "protect"),
+            "provenance": Provenance(source=source, where=why or "protect"),
             "data": {"contract": told, **data},
         }
     )
@@ -112,7 +118,7 @@ def journalled_contract(item: Item) -> Journalled | None:
     except ValidationError:
         return None
     base, unsettled = item.data.get("base"), item.data.get("unsettled")
-    return Journalled(contract, str(base or ""), unsettled is True)
+    return Journalled(contract, str(base or ""), unsettled is True, item.is_typed)
 
 
 def differences(

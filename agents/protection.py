@@ -29,7 +29,7 @@ from agents.contract_journal import (
 )
 from agents.shared_memory import SharedMemory
 from mcp_local_llm import StoreUnavailable, UsageError
-from memory.records import Kind, Where
+from memory.records import Kind, Source, Where, has_control
 from memory.secrets import refuse_secrets
 from tools.preserve.contracts import CONTRACT_FILE, PRODUCT, Contract
 from tools.preserve.file import (
@@ -111,11 +111,15 @@ class Protection:
 
     # -- what needs no approval ----------------------------------------------------------------
 
-    def protect(self, contract: Contract, *, unsettled: bool = False) -> Request | None:
+    def protect(
+        self, contract: Contract, *, unsettled: bool = False, source: Source = "user"
+    ) -> Request | None:
         """Add or strengthen ``contract``; return what needs an approval, and then change nothing.
 
+        ``source`` is who worded it, as the journal keeps it.
+
         Raises:
-            UsageError: reason or region look like a secret, or hold bytes that are no text.
+            UsageError: reason or region look like a secret, or are no text in one line.
         """
         _refuse_unfit(contract)
         with self._alone():
@@ -125,7 +129,7 @@ class Protection:
             before = self._data()
             data = with_contract(before, contract)
             write_contracts(self.root, data)
-            self._tell(contract, unsettled=unsettled)
+            self._tell(contract, unsettled=unsettled, source=source)
             if data != before:
                 self._close({contract.id}, "protected again")
         return None
@@ -261,12 +265,21 @@ class Protection:
 
     # -- journal and file ----------------------------------------------------------------------
 
-    def _tell(self, contract: Contract, *, unsettled: bool = False, why: str = "") -> None:
+    def _tell(
+        self,
+        contract: Contract,
+        *,
+        unsettled: bool = False,
+        why: str = "",
+        source: Source = "user",
+    ) -> None:
         known = self.journalled().get(contract.id)
-        if known is not None and known.contract == contract:
-            return
         data: dict[str, JsonValue] = {"base": self.head, "unsettled": unsettled}
-        self.memory.put(contract_item(contract, self.memory.project, data, why))
+        if known is not None and known.contract == contract:
+            if known.is_typed or source == "relayed":
+                return
+            data = {"base": known.base, "unsettled": known.unsettled}  # the user says it as well
+        self.memory.put(contract_item(contract, self.memory.project, data, why, source))
 
     def _let_go(self, contract: Contract, why: str) -> None:
         item = contract_item(contract, self.memory.project, {"base": self.head})
@@ -300,8 +313,9 @@ class Protection:
 
 def _refuse_unfit(contract: Contract) -> None:
     text = " ".join((contract.id, contract.region, contract.reason, *contract.tests))
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"{text!r} holds bytes that are no UTF-8; write it in UTF-8") from error
+    if has_control(text):
+        raise UsageError(
+            f"{text!r} holds a line break or another control character, or is not valid UTF-8; "
+            "write it in one line"
+        )
     refuse_secrets(text)

@@ -29,11 +29,11 @@ class Action(Record):
 def recent_actions(store: RunStore, workspace: str, limit: int = 50) -> tuple[Action, ...]:
     """Return up to ``limit`` turns of roles in ``workspace``, newest first. Blocking.
 
-    ``at`` is when the run was asked for. Raises ``StoreUnavailable`` for a record that is damaged.
+    ``at`` is when the run was asked for. Raises ``StoreUnavailable`` for a result that is damaged.
     """
     found: list[Action] = []
-    for run_id in store.run_ids():
-        request = store.request(run_id)
+    for request in store.requests():
+        run_id = request.run_id
         result = store.result(run_id) if request.workspace == workspace else None
         if result is not None:
             found += [_action(run_id, request.created, step) for step in reversed(result.steps)]

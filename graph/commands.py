@@ -26,7 +26,7 @@ from graph.runs import RunRequest, RunResult, RunStore, new_run_id, now
 from graph.settings import load_settings
 from graph.show import print_result, print_runs
 from graph.workshop import open_memory
-from mcp_local_llm import LocalLLMError, UsageError
+from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
 from tools import worktree
 from tools.gitrepo import Repo
 
@@ -176,12 +176,20 @@ def _hint_at_night(workspace: Path) -> None:
 
 
 def _list(options: argparse.Namespace, store: RunStore) -> int:
-    rows = [(store.request(run_id), store.phase(run_id)) for run_id in store.run_ids()]
+    rows = [_row(store, run_id) for run_id in store.run_ids()]
     if options.json:
-        _write_json({"runs": [{**r.model_dump(mode="json"), "status": phase} for r, phase in rows]})
+        _write_json({"runs": rows})
     else:
         print_runs(rows)
     return 0
+
+
+def _row(store: RunStore, run_id: str) -> dict[str, Any]:
+    """Return how a run stands; one whose records cannot be read hides no other."""
+    try:
+        return {**store.request(run_id).model_dump(mode="json"), "status": store.phase(run_id)}
+    except StoreUnavailable as error:
+        return {"run_id": run_id, "task": "", "status": "damaged", "problem": str(error)}
 
 
 def _show(options: argparse.Namespace, store: RunStore) -> int:
@@ -217,12 +225,17 @@ def _apply(options: argparse.Namespace, store: RunStore) -> int:
 
 
 def _discard(options: argparse.Namespace, store: RunStore) -> int:
-    request = store.request(options.run_id)
-    _remove(store, request)
+    run_id = options.run_id
+    is_whole = _remove(store, run_id)
     if options.json:
-        _write_json({"run_id": options.run_id, "discarded": True})
-    else:
-        sys.stdout.write(f"discarded run {options.run_id}\n")
+        _write_json({"run_id": run_id, "discarded": True, "left_in_git": not is_whole})
+        return 0
+    sys.stdout.write(f"discarded run {run_id}\n")
+    if not is_whole:
+        sys.stdout.write(
+            "its records could not be read, so its traces in git stay; in its workspace, `git "
+            f"worktree prune` and `git branch -D local-llm/{run_id}` remove what there is of them\n"
+        )
     return 0
 
 
@@ -230,15 +243,26 @@ def _forget_unbegun(store: RunStore, request: RunRequest) -> None:
     """Remove a run that wrong input ended before its first turn: going on could not help it."""
     result = store.result(request.run_id) if store.knows(request.run_id) else None
     if result is not None and not result.steps:
-        _remove(store, request)
+        _remove(store, request.run_id)
 
 
-def _remove(store: RunStore, request: RunRequest) -> None:
-    workspace = Path(request.workspace)
-    with store.lock(request.run_id):
-        if workspace.is_dir():
-            asyncio.run(worktree.discard(workspace, request.run_id))
-        shutil.rmtree(store.folder(request.run_id))
+def _remove(store: RunStore, run_id: str) -> bool:
+    """Remove a run, and say whether its workspace was known, so that git forgets it as well."""
+    workspace = _workspace_of(store, run_id)
+    with store.lock(run_id):
+        if workspace is not None and workspace.is_dir():
+            asyncio.run(worktree.discard(workspace, run_id))
+        shutil.rmtree(store.folder(run_id))
+    return workspace is not None
+
+
+def _workspace_of(store: RunStore, run_id: str) -> Path | None:
+    """Return where a run was asked for; None when neither of its records can be read."""
+    for read in (store.request, store.result):
+        with suppress(StoreUnavailable):
+            if record := read(run_id):
+                return Path(record.workspace)
+    return None
 
 
 def _require_text(text: str, what: str) -> None:

@@ -9,6 +9,7 @@ from agents.approvals import lifts, open_lifts
 from agents.protection import Protection
 from agents.shared_memory import SharedMemory
 from graph.asking import ask
+from graph.console import short
 from graph.deliveries import Deliveries
 from graph.state import LIFT, RunState, Talk, TestState, ended
 from graph.turns import opening_talk, spent_limit
@@ -107,7 +108,7 @@ def _is_named(contract: Contract, reason: str) -> bool:
 def lift_question(contracts: tuple[Contract, ...], reason: str, run_id: str) -> str:
     """Return what the user is asked: what stood in the way of the run, and how to allow it."""
     lines = [
-        f"{each.level} {each.region}" + (f" ({each.reason})" if each.reason else "")
+        f"{each.level} {each.region}" + (f" ({short(each.reason)})" if each.reason else "")
         for each in contracts
     ]
     listed = "\n".join(f"  {line}" for line in lines)

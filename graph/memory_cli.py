@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, Any, Final
 from graph.console import here, run_command, short, write_json
 from graph.rule_options import checkable, rule_options
 from mcp_local_llm import UsageError
-from memory.records import MAX_TEXT, DocumentClass, Item, Kind, Provenance, Where
+from memory.lifecycle import Stage
+from memory.records import (
+    MAX_TEXT,
+    DocumentClass,
+    Item,
+    Kind,
+    Provenance,
+    Status,
+    Where,
+    has_control,
+)
 
 if TYPE_CHECKING:
     from agents.shared_memory import Answer, Remembered, SharedMemory
@@ -155,7 +165,9 @@ def _remember(options: argparse.Namespace) -> int:
                 f"{old.id[:8]} is {old.state} and says {short(old.item.text)!r}; "
                 "replace a live item by another text"
             )
+        again = is_rejected(memory, item.id)
         memory.put(item)
+        said_again(memory, item.id)
         if old is not None:
             memory.journal.supersede(old.id, item.id, "said anew")
     if options.json:
@@ -164,6 +176,7 @@ def _remember(options: argparse.Namespace) -> int:
         where = "everywhere" if options.everywhere else "in this project"
         when = "for every task" if item.kind is Kind.PREFERENCE else "where it bears on the task"
         instead = f", instead of {old.id[:8]}" if old else ""
+        instead += "; it was rejected, and is not any more" if again else ""
         check = ", and checked after every change" if item.check else ""
         sys.stdout.write(
             f"remembered {item.id[:8]} as {item.kind}: recalled {where}, {when}{check}{instead}\n"
@@ -184,6 +197,21 @@ def _taught(options: argparse.Namespace, project: str) -> Item:
         confidence=options.confidence,
         provenance=Provenance(source="user", where="remember"),
     )
+
+
+def is_rejected(memory: SharedMemory, id: str) -> bool:
+    """Say whether the item ``id`` is known, and was rejected by the user."""
+    known = memory.journal.get([id]).get(id)
+    return known is not None and known.state == "live" and known.item.status is Status.REJECTED
+
+
+def said_again(memory: SharedMemory, id: str) -> None:
+    """Take back that the item ``id`` was rejected, now that the user says it."""
+    if is_rejected(memory, id):
+        memory.journal.set_status(id, Status.UNVALIDATED, "said again")
+    step = memory.journal.stages([id]).get(id)
+    if step is not None and step.stage is Stage.WITHDRAWN:
+        memory.journal.advance(id, Stage.CAPTURED, by="user", reason="said again")
 
 
 def said(words: Sequence[str], longest: int = MAX_TEXT) -> str:
@@ -244,14 +272,22 @@ def scope_of(part: str) -> str:
     """Return ``part`` as items keep it: from the project's root, ``/`` between; empty is all.
 
     Raises:
-        UsageError: it lies outside the project, or is no text.
+        UsageError: it lies outside the project, or is no text in one line.
     """
-    if not _is_text(part):
-        raise UsageError("the scope is not valid UTF-8; name another")
     if part.startswith((".", "/", "~")):
         part = _in_project(part)
     if part.startswith("/"):
         raise UsageError(f"the scope {part!r} is not in this project; name a part of it")
+    return plain_scope(part)
+
+
+def plain_scope(part: str) -> str:
+    """Return ``part`` with one ``/`` between its names; ``UsageError``: no text in one line."""
+    if has_control(part):
+        raise UsageError(
+            f"the scope {part!r} holds a line break or another control character, or is not valid "
+            "UTF-8; name a folder or file"
+        )
     return "/".join(name for name in part.strip().split("/") if name not in {"", "."})
 
 

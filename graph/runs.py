@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ from agents.reply import Plan
 from graph.state import Review, Step, TestState
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.corrections import Correction
-from memory.records import Compliance, Record
+from memory.records import RUN_ID, Compliance, Record
 from memory.whole_file import store_errors, write_whole
 
 Phase = Literal["running", "waiting", "interrupted", "delivered", "failed", "refused", "rejected"]
@@ -91,12 +92,17 @@ def now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunStore:
-    """All runs below ``home``. Raises ``StoreUnavailable`` when the disk does not play along."""
+    """All runs below ``home``. Raises ``StoreUnavailable`` when the disk does not play along.
+
+    Whatever takes a run's id raises ``UsageError`` for one that is none.
+    """
 
     home: Path
 
     def folder(self, run_id: str) -> Path:
         """Return the folder of a run, which need not exist."""
+        if not re.fullmatch(RUN_ID, run_id):
+            raise UsageError(f"{run_id!r} is no run id; `graph-run list` shows the runs there are")
         return self.home / "runs" / run_id
 
     @property
@@ -121,15 +127,28 @@ class RunStore:
         """Return what was asked; ``UsageError`` for a run that is not there."""
         path = self.folder(run_id) / "run.json"
         try:
-            return RunRequest.model_validate_json(path.read_bytes())
+            request = RunRequest.model_validate_json(path.read_bytes())
+            if request.run_id != run_id:
+                raise OSError(f"it is that of the run {request.run_id!r}")
+            return request
         except FileNotFoundError as error:
             raise UsageError(
                 f"there is no run {run_id!r}; `graph-run list` shows the runs there are"
             ) from error
         except (OSError, ValidationError) as error:
             raise StoreUnavailable(
-                f"the record {str(path)!r} cannot be read ({error}); start the task again"
+                f"the record {str(path)!r} cannot be read ({error}); remove it with `graph-run "
+                f"discard {run_id}` and start the task again"
             ) from error
+
+    def requests(self) -> Iterator[RunRequest]:
+        """Yield what was asked in every run, newest first; damaged records are left out."""
+        for run_id in self.run_ids():
+            try:
+                request = self.request(run_id)
+            except (StoreUnavailable, UsageError):  # or it was discarded a moment ago
+                continue
+            yield request
 
     def result(self, run_id: str) -> RunResult | None:
         """Return how the run stands, or None when nothing was written yet."""
@@ -167,8 +186,8 @@ class RunStore:
         runs = self.home / "runs"
         if not runs.is_dir():
             return ()
-        found = (p.name for p in runs.iterdir() if (p / "run.json").is_file())
-        return tuple(sorted(found, reverse=True))
+        named = (path for path in runs.iterdir() if re.fullmatch(RUN_ID, path.name))
+        return tuple(sorted((p.name for p in named if (p / "run.json").is_file()), reverse=True))
 
     def phase(self, run_id: str) -> Phase:
         """Say how a run stands now; one whose process is gone without a result is interrupted."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from graph.console import short
-from graph.runs import Phase, RunRequest, RunResult
+from graph.runs import RunResult
 
 _SHOWN_OUTPUT_LINES: Final = 30
 _STYLES: Final = {"delivered": "bold green", "waiting": "bold yellow", "running": "bold yellow"}
@@ -80,13 +80,15 @@ def _next_steps(result: RunResult) -> list[str]:
     return []
 
 
-def print_runs(rows: Sequence[tuple[RunRequest, Phase]]) -> None:
-    """Print one line per run."""
+def print_runs(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print one line per run: its ``run_id``, ``status`` and ``task``."""
     if not rows:
         sys.stdout.write('no runs yet; start one with graph-run "TASK"\n')
-    for request, phase in rows:
-        task = request.task if len(request.task) <= 60 else request.task[:59] + "…"
-        sys.stdout.write(f"{request.run_id}  {phase:<11}  {task}\n")
+    for row in rows:
+        task = row["task"] if len(row["task"]) <= 60 else row["task"][:59] + "…"
+        if row["status"] == "damaged":
+            task = f"its records cannot be read; graph-run discard {row['run_id']} removes it"
+        sys.stdout.write(f"{row['run_id']}  {row['status']:<11}  {task}\n")
 
 
 def _print_diff(diff: str) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from graph.console import here, run_command, short, told
-from graph.memory_cli import one_item, said, scope_of
+from graph.memory_cli import one_item, said, said_again, scope_of
 from graph.rule_options import checkable, rule_options
 from mcp_local_llm import UsageError
 from memory.experience import CorrectionRecord, CorrectionType
-from memory.records import Check, Item, Kind, Provenance, Source, Status, Where
+from memory.records import Check, Item, Kind, Provenance, Source, Where
 from memory.signals import Signal
 
 if TYPE_CHECKING:
@@ -179,9 +179,8 @@ def keep(
         [*records, *items],
         replaced=[(old, id, why) for id, olds in yielding.items() for old, why in olds.items()],
     )
-    for id, stored in memory.journal.get(new).items():
-        if stored.item.status is Status.REJECTED:
-            memory.journal.set_status(id, Status.UNVALIDATED, "said again")
+    for id in new:
+        said_again(memory, id)
     return yielding
 
 
@@ -344,9 +343,9 @@ def _last_run(home: Path) -> RunResult:
     from memory.project import project_root
 
     store, root = RunStore(home), project_root(Path.cwd())
-    for run_id in store.run_ids():
-        if Path(store.request(run_id).workspace).resolve().is_relative_to(root):
-            result = store.result(run_id)
+    for request in store.requests():
+        if Path(request.workspace).resolve().is_relative_to(root):
+            result = store.result(request.run_id)
             if result is not None:
                 return result
     raise UsageError('no run has ended in this project yet; start one with graph-run "TASK"')

@@ -52,7 +52,9 @@ class ContractTools:
         inside = os.path.join(self.door.workspace, region)  # noqa: PTH118  # it may end in "/"
         contract = contract_for(inside, Level(level), protection, reason=reason)
         unsettled = await is_unsettled(protection, contract)
-        request = await asyncio.to_thread(protection.protect, contract, unsettled=unsettled)
+        request = await asyncio.to_thread(
+            protection.protect, contract, unsettled=unsettled, source="relayed"
+        )
         if request is not None:
             return _to_be_allowed(protection, request)
         await asyncio.to_thread(self.door.knowledge_changed)

@@ -70,11 +70,11 @@ def rules_text(memory: SharedMemory, contracts: Iterable[Contract]) -> str:
         where = Where(project=memory.project, kinds=(kind,))
         found = [each for each in memory.journal.live(where) if each.may_answer(where)]
         newest = sorted(found, key=lambda stored: -stored.seq)[:_MOST]
-        return [_line(each.item.text, each.item.scope) for each in reversed(newest)]
+        return [each.item.line() for each in reversed(newest)]
 
     text = prompts.render(
         "cursor/rules",
-        contracts=[each for each in contracts if each.origin != "product"][:_MOST],
+        contracts=[_line(each) for each in contracts if each.origin != "product"][:_MOST],
         rules=said(Kind.PREFERENCE),
         definitions=said(Kind.DEFINITION),
     )
@@ -87,9 +87,9 @@ def deeplink(workspace: Path | None) -> str:
     return f"cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={quote(config)}"
 
 
-def _line(text: str, scope: str) -> str:
-    line = " ".join(text.split())
-    return f"{line} (in {scope})" if scope else line
+def _line(contract: Contract) -> str:
+    reason = f", {contract.reason}" if contract.reason else ""
+    return " ".join(f"{contract.region}: {contract.level}{reason}".split())
 
 
 def _servers(text: str) -> tuple[dict[str, Any], dict[str, Any]]:

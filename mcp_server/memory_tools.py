@@ -72,14 +72,16 @@ class MemoryTools:
             Field(description="preference: a rule for every task. By default told by its wording."),
         ] = None,
         scope: Annotated[
-            str, Field(description="A folder or file of the project that it is about.")
+            str,
+            Field(max_length=400, description="A folder or file of the project that it is about."),
         ] = "",
     ) -> Answer:
         """Keep what the user wants remembered; the next task knows it.
 
-        It is recalled at once, and marked as worded by a model until the user accepts it.
+        It is recalled at once, and marked as worded by a model until the user accepts it. What
+        the user rejected stays rejected.
         """
-        from graph.memory_cli import kind_of
+        from graph.memory_cli import is_rejected, kind_of, plain_scope
         from memory.records import Item, Kind, Provenance
 
         memory = await self.door.opened()
@@ -88,10 +90,16 @@ class MemoryTools:
             kind=Kind(kind) if kind else kind_of(said),
             text=said,
             project=memory.project,
-            scope=scope.strip("/"),
+            scope=plain_scope(scope),
             provenance=Provenance(source="relayed", where="mcp"),
         )
         await asyncio.to_thread(memory.put, item)
+        if await asyncio.to_thread(is_rejected, memory, item.id):
+            return Answer(
+                text=f"not remembered: the user rejected {item.id[:8]}, which says the same",
+                data={"id": item.id, "kind": item.kind.value, "status": "rejected"},
+                next=f"only the user can allow it: mcp-local-llm insights accept {item.id[:8]}",
+            )
         await asyncio.to_thread(self.door.knowledge_changed)
         return Answer(
             text=f"remembered {item.id[:8]} as {item.kind}, relayed",

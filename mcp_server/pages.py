@@ -86,7 +86,7 @@ class Pages:
 
         def listed() -> list[dict[str, Any]]:
             store, here = self.door.runs, str(self.door.workspace)
-            mine = [each for each in store.run_ids() if store.request(each).workspace == here]
+            mine = [each.run_id for each in store.requests() if each.workspace == here]
             results = [stands(store, run_id).result for run_id in mine[:_RUNS]]
             return [{name: getattr(result, name) for name in _TELLS} for result in results]
 

@@ -105,12 +105,11 @@ class RunTools:
     def _named(self, run_id: str) -> str:
         if run_id:
             return run_id
-        runs = self.door.runs
         here = str(self.door.workspace)
-        latest = next((each for each in runs.run_ids() if runs.request(each).workspace == here), "")
-        if not latest:
-            raise UsageError("there is no run of this workspace yet; call run_start")
-        return latest
+        for request in self.door.runs.requests():
+            if request.workspace == here:
+                return request.run_id
+        raise UsageError("there is no run of this workspace yet; call run_start")
 
 
 def _told(standing: Standing) -> Answer:

@@ -17,7 +17,7 @@ from pydantic_core import PydanticSerializationError
 from mcp_local_llm import UsageError
 from memory import erasure, lookup, replay
 from memory.entries import PURGED, Action, Stored
-from memory.records import Item, Status
+from memory.records import Item, Kind, Status
 from memory.replay import Entry, dumped
 from memory.schema import hold, prepared, translated, tune
 
@@ -117,17 +117,18 @@ class Ledger:
     def put_item(self, item: Item) -> int:
         """Append ``item`` within ``write`` unless it is live and the same; return its position.
 
-        What a model relays does not take the place of the same, typed by the user.
+        What a model relays does not take the place of the same, typed by the user; nor does what
+        nobody typed bring back the same words, rejected.
         """
         if not item.text.strip():
             raise UsageError("there is nothing to remember: the text is blank")
         id, payload = item.id, item.model_dump_json()
         row = self._connection.execute(
-            "SELECT item.seq, payload FROM item JOIN op ON op.seq = put "
+            "SELECT item.seq, payload, status FROM item JOIN op ON op.seq = put "
             "WHERE item.id = ? AND state = 'live'",
             (id,),
         ).fetchone()
-        if row and (row[1] == payload or _stays(Item.model_validate_json(row[1]), item)):
+        if row and (row[1] == payload or _stays(Item.model_validate_json(row[1]), row[2], item)):
             return int(row[0])
         return self.append("put", id, payload=payload, item=item)
 
@@ -175,9 +176,14 @@ class Ledger:
         return None if item.text == PURGED else item
 
 
-def _stays(held: Item, item: Item) -> bool:
+def _stays(held: Item, status: str, item: Item) -> bool:
     """Say whether ``held`` is not written anew when ``item``, of the same id, is said."""
-    return held == item or (held.is_typed and item.provenance.source == "relayed")
+    if held == item:
+        return True
+    if item.is_typed or item.kind is Kind.PRESERVATION:  # of a contract the last word counts
+        return False
+    is_rejected = status == Status.REJECTED and not item.key  # what has a key may say other words
+    return is_rejected or (held.is_typed and item.provenance.source == "relayed")
 
 
 @contextmanager

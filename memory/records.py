@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +23,13 @@ SOURCE: Final = "local_trained_model"
 MARKER: Final = r"^[a-z][a-z0-9_-]{0,31}:[A-Za-z0-9_.-]{1,64}$"
 """What a compliance marker looks like: a category of any name, a colon, and what is meant."""
 MAX_MARKERS: Final = 16
+RUN_ID: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}"
+"""What a run's id looks like: it names folders, refs and branches."""
+
+
+def has_control(text: str) -> bool:
+    """Say whether ``text`` holds a line break, another control character or half a character."""
+    return any(unicodedata.category(one) in {"Cc", "Cs"} for one in text)
 
 
 class Record(BaseModel):
@@ -246,6 +254,12 @@ class Item(Record):
     def trainable(self) -> bool:
         """Whether it may enter a training set: typed by the user, and not rejected."""
         return self.is_typed and self.status is not Status.REJECTED
+
+    def line(self, longest: int = MAX_TEXT) -> str:
+        """Return in one line what it says, in ``longest`` characters, and where that holds."""
+        text = " ".join(self.text.split())[:longest]
+        scope = " ".join(self.scope.split())
+        return f"{text} (in {scope})" if scope else text
 
     @property
     def id(self) -> str:

@@ -49,8 +49,8 @@ _NAMED: Final = re.compile(
     r"|(?:[Aa]pi|API|[Aa]ccess|ACCESS|[Pp]rivate|PRIVATE)[_-]?(?:[Kk]ey|KEY))"
     r"[A-Za-z0-9_-]{0,20}[\"']?\s{0,4}(?::|=>?)\s{0,4}"
     r"(?:\"(?P<double>[^\"\s]{12,200})\"|'(?P<single>[^'\s]{12,200})'"
-    r"|(?P<bare>[A-Za-z0-9+/=_-]{16,200})(?=\s|$))"
-)
+    r"|(?P<bare>[A-Za-z0-9+/=_-]{16,200}+)(?![A-Za-z0-9+/=_(\[-]|\.\w))"
+)  # what is called, indexed or has attributes is a name in code
 _IN_URL: Final = re.compile(r"://[^\s:/@\"']{1,64}:(?P<password>[^\s:/@\"']{8,128})@")
 _PLACEHOLDER: Final = re.compile(
     r"(?i)example|change.?me|your|xxxx|dummy|placeholder|[<>{}$%()\[\]]"

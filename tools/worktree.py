@@ -29,9 +29,9 @@ import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from mcp_local_llm import LocalLLMError, UsageError
+from memory.records import RUN_ID
 from memory.whole_file import write_whole
 from tools.apply import apply as apply  # the third thing that becomes of a run
 from tools.preserve.check import Violation
@@ -39,8 +39,6 @@ from tools.preserve.contracts import CONTRACT_FILE
 from tools.preserve.file import read_contracts
 from tools.preserve.guard import BreaksContract, Guard
 from tools.repository import Repo
-
-_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}")
 
 
 def ref(run_id: str, name: str) -> str:
@@ -196,7 +194,7 @@ async def create(repo_root: Path, run_id: str, dest: Path) -> RunTree:
             use by something else.
         StoreUnavailable: git or the disk failed.
     """
-    if not _RUN_ID.fullmatch(run_id):
+    if not re.fullmatch(RUN_ID, run_id):
         raise UsageError(f"{run_id!r} is no run id: use letters, digits, '-' and '_'.")
     repo = await Repo.open(repo_root)
     dest, inside = await asyncio.to_thread(_note_place, repo, run_id, dest, repo_root)

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from pydantic import JsonValue
 
 from memory.records import Record
+from memory.secrets import redacted
 
 Says = Literal["", "success", "failure"]
 
@@ -48,10 +49,15 @@ class Ran(Record):
 
     @classmethod
     def of(cls, command: str, output: str) -> Ran:
-        """Return what is kept of a command and its output."""
+        """Return what is kept of a command and its output, without secrets.
+
+        They are looked for before and after the cut: half a secret is none, and one may begin to
+        look like one where the rest is gone.
+        """
         plain = _COLOUR.sub("", output).strip()
         says = "" if _PRINTS.search(command) else last_lines_say(plain)
-        return cls(command=command[:_COMMAND], tail=plain[-_TAIL:], says=says)
+        command, tail = redacted(command)[:_COMMAND], redacted(plain)[-_TAIL:]
+        return cls(command=redacted(command), tail=redacted(tail), says=says)
 
 
 class Aftermath(Record, extra="ignore"):

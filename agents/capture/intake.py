@@ -23,6 +23,7 @@ from agents.capture.parts import Parts, take_apart
 from agents.capture.rules import rules_of
 from agents.capture.turn import Turn, said_at
 from agents.shared_memory import TOLD, SharedMemory
+from mcp_local_llm import UsageError
 from memory.project import project_id
 from memory.records import Item, Kind, Provenance, Record, Status, Where
 from memory.secrets import find_secrets
@@ -91,7 +92,8 @@ def take_turns(
     """Store what came of each turn, and yield it; with ``dry_run`` nothing is stored.
 
     Later turns win over earlier ones, so they should come in order. What a turn teaches holds for
-    the project of its folder, else for that of ``memory``.
+    the project of its folder, else for that of ``memory``. A turn that would leave a secret in the
+    journal leaves its key alone there, and the rest go on.
 
     Raises:
         StoreUnavailable: the journal cannot be read or written.
@@ -114,7 +116,7 @@ def take_turns(
                 if project not in known:
                     known[project] = _Known.of(memory, project)
                 one = _Taking(turn, detection, known[project])
-                yield one.stored(None if dry_run else memory)
+                yield one.stored(None) if dry_run else one.kept(memory)
 
 
 class _Taking:
@@ -125,6 +127,14 @@ class _Taking:
         self._detection = detection
         self._known = known
         self._parts = take_apart(turn.text)
+
+    def kept(self, memory: SharedMemory) -> Captured:
+        """Store what comes of the turn, else that there was one: it must not hold up the rest."""
+        try:
+            return self.stored(memory)
+        except UsageError:
+            memory.journal.take(self._turn.key)
+            return Captured(key=self._turn.key, refused=_HELD_BACK)
 
     def stored(self, memory: SharedMemory | None) -> Captured:
         """Store what comes of the turn, where there is a memory, and return it."""

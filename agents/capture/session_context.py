@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _RULES: Final = 40  # of each kind, the newest
 _NEWS: Final = 10
+_LINE: Final = 500  # characters of one text
 _LONGEST: Final = 12_000  # characters of the whole
 _TOLD: Final = (Kind.FACT, Kind.CONCEPT, Kind.PATTERN, Kind.CORRECTION, Kind.DECISION)
 
@@ -66,18 +67,13 @@ def _text(journal: Journal, project: str) -> str:
         where = Where(project=project, kinds=(kind,))
         found = [each for each in journal.live(where) if each.may_answer(where)]
         newest = sorted(found, key=lambda stored: -stored.seq)[:_RULES]
-        return [_line(each.item.text, each.item.scope) for each in reversed(newest)]
+        return [each.item.line(_LINE) for each in reversed(newest)]
 
     news = recent_updates(journal, project, _TOLD, _NEWS)
     text = prompts.render(
         "cursor/session",
         rules=said(Kind.PREFERENCE),
         definitions=said(Kind.DEFINITION),
-        news=[f"{each.kind}: {_line(each.text)}" for each in news],
+        news=[f"{each.kind}: {' '.join(each.text.split())[:_LINE]}" for each in news],
     )
     return redacted(text)[:_LONGEST] + "\n"
-
-
-def _line(text: str, scope: str = "") -> str:
-    line = " ".join(text.split())[:500]
-    return f"{line} (in {scope})" if scope else line

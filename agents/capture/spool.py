@@ -168,7 +168,7 @@ class _Answer:
         ran = [(command, said) for command, (at, said) in self.ran.items() if at > first]
         return Aftermath(
             edited_since=tuple(dict.fromkeys(path for path in again if path)),
-            ran=tuple(Ran.of(redacted(command), redacted(said)) for command, said in ran[-_RAN:]),
+            ran=tuple(Ran.of(command, said) for command, said in ran[-_RAN:]),
         )
 
 

@@ -171,11 +171,33 @@ def test_a_memory_that_only_looks_like_a_contract_is_none(protection: Protection
     assert protection.journalled() == {}
 
 
-@pytest.mark.parametrize("reason", ["half \udcff", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"])
+@pytest.mark.parametrize(
+    "reason", ["half \udcff", "two\n# lines", "\x1b[2J", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"]
+)
 def test_a_reason_that_cannot_be_kept_changes_nothing(protection: Protection, reason: str) -> None:
     with pytest.raises(UsageError):
         protection.protect(contract("rate").model_copy(update={"reason": reason}))
     assert read_contracts(protection.root) == ()
+
+
+def test_what_a_model_worded_is_not_the_users_until_they_say_it(protection: Protection) -> None:
+    def told() -> tuple[str, bool, str]:
+        where = Where(project="p", kinds=(Kind.PRESERVATION,))
+        (stored,) = protection.memory.journal.live(where)
+        item = stored.item
+        return item.provenance.source, item.trainable, str(item.level)
+
+    rate = contract("rate", Level.FLEXIBLE)
+    protection.protect(rate, unsettled=True, source="relayed")
+    assert told() == ("relayed", False, "flexible")
+    protection.protect(rate)
+    assert told() == ("user", True, "flexible")
+    assert protection.journalled()["rate"].unsettled
+    protection.protect(rate, source="relayed")
+    assert told() == ("user", True, "flexible")
+    protection.protect(contract("rate"), source="relayed")
+    assert told() == ("relayed", False, "strict")
+    assert protection.differences() == ()
 
 
 def test_a_folder_that_is_a_link_is_refused(protection: Protection, tmp_path: Path) -> None:

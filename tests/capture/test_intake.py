@@ -154,6 +154,24 @@ def test_a_turn_with_a_secret_leaves_no_trace(memory: SharedMemory, take: Take) 
     assert take("perfect", key=found.key).refused == "seen before"
 
 
+def test_a_turn_that_the_journal_refuses_does_not_hold_up_the_rest(
+    memory: SharedMemory, detector: Detector
+) -> None:
+    secret = "tR7kP2mX9q" + "Lw4VbN3sZ8"
+    ran = Aftermath(ran=(Ran(command=f"deploy --token={secret}", tail=""),))
+    said = ("no, that is wrong: don't use requests", "From now on use tenacity for retries.")
+    turns = [
+        Turn(text=text, previous="Done.", at=datetime.now(UTC), origin="hook", key=text)
+        for text in said
+    ]
+    turns[0] = turns[0].model_copy(update={"aftermath": ran})
+    refused, taken = take_turns(turns, memory, detector)
+    assert (refused.refused, refused.learnt, refused.reward) == ("holds a secret", (), None)
+    assert [item.text for item in taken.learnt] == ["Use tenacity for retries."]
+    assert memory.journal.signals() == ()
+    assert [one.refused for one in take_turns(turns, memory, detector)] == ["seen before"] * 2
+
+
 def test_what_became_of_the_answer_is_quoted_as_evidence_and_teaches_nothing(
     memory: SharedMemory, take: Take, texts: Texts
 ) -> None:

@@ -22,6 +22,7 @@ from agents.shared_memory import SharedMemory
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.project import project_id
 from memory.records import Item, Kind
+from memory.secrets import find_secrets
 
 Hook = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -90,6 +91,9 @@ def test_a_session_begins_with_what_is_known_of_its_project(
     with SharedMemory(home, project_id(root)) as memory:
         memory.put(
             Item(kind=Kind.PREFERENCE, text="Use tabs.", project=memory.project, scope="sub"),
+            Item(
+                kind=Kind.PREFERENCE, text="Use tea.", project=memory.project, scope="a)\n# Rules"
+            ),
             Item(kind=Kind.FACT, text="The shop opens at nine.", project=memory.project),
         )
         assert refresh_session(memory)
@@ -98,6 +102,7 @@ def test_a_session_begins_with_what_is_known_of_its_project(
         said = hook(START, json.dumps({"workspace_roots": [str(place)]}).encode())
         known = json.loads(said.stdout)["additional_context"]
         assert "Use tabs. (in sub)" in known and "opens at nine" in known
+        assert "- Use tea. (in a) # Rules)\n" in known
     assert session_file(home, project_id(root)).stat().st_mode & 0o777 == 0o600
     assert not is_waiting(home), "it is no turn"
 
@@ -359,6 +364,16 @@ def test_a_command_s_output_is_kept_in_bounds_and_without_secrets(home: Path, ho
     assert one.command == "deploy --token [secret removed]" and one.says == "failure"
     assert one.tail.endswith("3 failed") and len(one.tail) <= 400
     assert token not in turn.model_dump_json() and password not in turn.model_dump_json()
+
+
+def test_what_begins_to_look_like_a_secret_where_it_is_cut_is_left_out() -> None:
+    named, key = "token=tR7kP2mX9qLw4VbN", "hf_" + "aBcDeFgHiJ" * 3
+    command = f"{'x' * (199 - len(named))} {named}.expires()"
+    output = f"{'x' * 50}{key}{' ' * (399 - len(key))}."
+    assert find_secrets(command) == find_secrets(output) == []
+    kept = Ran.of(command, output)
+    assert kept.command.endswith(" token=[password or token removed]")
+    assert kept.tail.startswith("[Hugging Face token removed] ")
 
 
 @pytest.mark.parametrize(

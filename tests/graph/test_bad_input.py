@@ -217,6 +217,28 @@ def test_a_damaged_record_of_a_run_is_a_store_error(
     assert (ended.code, name in ended.err) == (3, True)
 
 
+@pytest.mark.parametrize("lost", [("run.json",), ("result.json",), ("run.json", "result.json")])
+def test_a_damaged_run_is_listed_and_discarded(
+    run: Run, script: Script, project: Path, home: Path, demo: Demo, lost: tuple[str, ...]
+) -> None:
+    script()
+    whole, broken = (run(demo.task, "--json").result["run_id"] for _ in range(2))
+    for name in lost:
+        (home / "runs" / broken / name).write_bytes(b"")
+    listed = {row["run_id"]: row for row in run("list", "--json").result["runs"]}
+    assert (listed[whole]["status"], listed[broken]["status"]) == ("delivered", "damaged")
+    told = run("list").out
+    assert f"{whole}  delivered" in told and f"graph-run discard {broken} removes it" in told
+
+    branch = ("branch", "--list", f"local-llm/{broken}")
+    assert demo.git(project, *branch)
+    gone = run("discard", broken)
+    assert (gone.code, (home / "runs" / broken).exists()) == (0, False)
+    is_left = bool(demo.git(project, *branch))
+    assert is_left == (len(lost) == 2) == (f"git branch -D local-llm/{broken}" in gone.out)
+    assert [row["run_id"] for row in run("list", "--json").result["runs"]] == [whole]
+
+
 def test_a_damaged_checkpoint_store_is_a_store_error(
     run: Run, script: Script, home: Path, demo: Demo
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.memory_host import EMBEDDER_VARIABLE
-from graph import memory_admin, memory_cli
+from graph import insights_cli, memory_admin, memory_cli
 from memory.journal import Journal
 from memory.layout import journal_path, memory_folder
 
@@ -33,7 +33,11 @@ def call(
 
     monkeypatch.setenv(EMBEDDER_VARIABLE, "hash")
     monkeypatch.chdir(tmp_path)
-    commands = {"remember": memory_cli.remember, "recall": memory_cli.recall}
+    commands = {
+        "remember": memory_cli.remember,
+        "recall": memory_cli.recall,
+        "insights": insights_cli.main,
+    }
 
     def run(command: str, *args: str) -> Ended:
         capsys.readouterr()
@@ -91,6 +95,7 @@ def test_what_is_remembered_is_recalled(call: Call, tmp_path: Path) -> None:
         (("remember", "x", "--kind", "code"), "invalid choice: 'code'"),
         (("remember", "\udcff"), "not valid UTF-8"),
         (("remember", "x", "--scope", "\udcff"), "not valid UTF-8"),
+        (("remember", "x", "--scope", "src)\n# Rules"), "a line break"),
         (("remember", "x", "--scope", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"), "a secret"),
         (("remember", "x", "--replaces", "abc"), "no item has the id 'abc'"),
         (("recall", "\udcff"), "not valid UTF-8"),
@@ -140,6 +145,20 @@ def test_a_rejected_item_is_recalled_nowhere_until_it_is_confirmed(call: Call) -
     assert "rejected, it is fine" in call("memory", "history", rule).out
     assert call("memory", "confirm", rule, "--json").result["status"] == "validated"
     assert recalled(call, "floats") == ["Never use floats for prices"]
+
+
+@pytest.mark.parametrize("command", ["memory", "insights"])
+@pytest.mark.parametrize("words", ["Never use floats for prices", "never use floats for prices"])
+def test_what_the_user_says_again_is_rejected_no_longer(
+    call: Call, command: str, words: str
+) -> None:
+    rule = taught(call, "Never use floats for prices")
+    call(command, "reject", rule)
+    assert "it was rejected, and is not any more" in call("remember", words).out
+    assert recalled(call, "floats") == [words]
+    listed = call("insights").out
+    assert "unvalidated" in listed and "captured" in listed
+    assert "rejected" not in call("remember", words).out
 
 
 def test_what_has_nothing_to_do_with_the_question_is_left_out(call: Call) -> None:

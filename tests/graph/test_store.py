@@ -23,6 +23,8 @@ def test_runs_are_listed_newest_first_and_strangers_are_not(tmp_path: Path) -> N
     for run_id in ("20260101-000000-aaaa", "20260102-000000-aaaa"):
         store.create(request(run_id))
     (tmp_path / "runs" / "stranger").mkdir()
+    (tmp_path / "runs" / ".stranger").mkdir()
+    (tmp_path / "runs" / ".stranger" / "run.json").touch()
     assert store.run_ids() == ("20260102-000000-aaaa", "20260101-000000-aaaa")
 
 
@@ -45,6 +47,28 @@ def test_a_run_whose_process_is_gone_is_interrupted(tmp_path: Path) -> None:
 def test_a_run_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="graph-run list"):
         RunStore(tmp_path).request("none")
+
+
+@pytest.mark.parametrize("run_id", ["", "/w/x", "../x", "a/../b", ".x", "x\n", "x" * 82])
+def test_what_is_no_run_id_is_no_path(tmp_path: Path, run_id: str) -> None:
+    store = RunStore(tmp_path)
+    with pytest.raises(UsageError, match="graph-run list"):
+        store.folder(run_id)
+    with pytest.raises(UsageError, match="graph-run list"):
+        store.create(request(run_id))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_record_hides_no_other(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    for run_id in ("r1", "r2", "r3", "r4"):
+        store.create(request(run_id))
+    store.write_text("r2", "run.json", "")
+    store.write_text("r3", "run.json", request("r1").model_dump_json())
+    assert [each.run_id for each in store.requests()] == ["r4", "r1"]
+    assert store.run_ids() == ("r4", "r3", "r2", "r1")
+    with pytest.raises(StoreUnavailable, match=r"that of the run 'r1'.*graph-run discard r3"):
+        store.request("r3")
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:

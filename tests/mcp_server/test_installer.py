@@ -130,16 +130,20 @@ def test_the_rule_file_follows_what_is_known_and_protected(
     here = door.memory.project
     door.memory.put(
         Item(kind=Kind.PREFERENCE, text="Never sell\nair.", project=here, scope="shop"),
+        Item(kind=Kind.PREFERENCE, text="Sell tea.", project=here, scope="a)\n# Rules"),
         Item(kind=Kind.DEFINITION, text="42 = harmony", project=here),
     )
     contract = '[[contract]]\nid = "cart"\nregion = "shop/cart.py"\nlevel = "strict"\n'
+    contract += '[[contract]]\nregion = "a.py"\nlevel = "strict"\nreason = "of\\n# a\\u2028clone"\n'
     (project / ".mcp-local-llm").mkdir(exist_ok=True)
     (project / ".mcp-local-llm" / "preserve.toml").write_text(contract)
     assert refresh_rules(project, door.memory) is True
     text = (project / FILES[1]).read_text()
     assert "- Never sell air. (in shop)\n" in text
     assert "- 42 = harmony\n" in text
+    assert "- Sell tea. (in a) # Rules)\n" in text
     assert "- shop/cart.py: strict\n" in text
+    assert "- a.py: strict, of # a clone\n" in text
     assert refresh_rules(project, door.memory) is False
     door.close()
 

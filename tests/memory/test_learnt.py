@@ -15,7 +15,7 @@ import pytest
 from mcp_local_llm import UsageError
 from memory.journal import Journal
 from memory.lifecycle import Stage
-from memory.records import Item, Kind, Provenance, Status
+from memory.records import Item, Kind, Provenance, Source, Status
 from memory.replay import content_hash
 from memory.signals import Signal, reward
 
@@ -204,6 +204,27 @@ def test_what_a_model_relays_does_not_take_the_place_of_what_was_typed(journal: 
     journal.put(RULE)
     journal.put(relayed)
     assert next(journal.live()).item == RULE
+
+
+@pytest.mark.parametrize(
+    ("source", "then"),
+    [
+        ("relayed", "rejected"),
+        ("run", "rejected"),
+        ("user", "unvalidated"),
+        ("chat", "unvalidated"),
+    ],
+)
+def test_what_was_rejected_comes_back_only_when_it_is_typed(
+    journal: Journal, source: Source, then: str
+) -> None:
+    relayed = RULE.model_copy(update={"provenance": Provenance(source="relayed")})
+    journal.put(relayed)
+    journal.set_status(relayed.id, Status.REJECTED, "no")
+    said = {"text": RULE.text.upper(), "provenance": Provenance(source=source, where="elsewhere")}
+    journal.put(RULE.model_copy(update=said))
+    (stored,) = journal.live()
+    assert (stored.item.status, stored.id) == (then, RULE.id)
 
 
 def test_the_reward_is_the_weighted_mean_of_deed_and_feeling() -> None:

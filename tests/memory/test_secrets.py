@@ -60,6 +60,25 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
     assert find_secrets(text) == [] and redacted(text) == text
 
 
+AFTER = [
+    "", " ", "\n", ".", ". Then", '."', "...", "…", ",", ", x", ";", ":", "!", "?", ")", "]", "}",
+    ">", "'", '"', "`", "”", "’", "*", "|", "&x=1", "#top", "%3D", "\\n", "<br>", "。", " (mine)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize(
+    "before", ["token=", "password: ", '"token=', "(api_key = ", "https://h/x?token="]
+)
+def test_a_bare_value_is_found_before_whatever_ends_it(before: str, after: str) -> None:
+    assert redacted(f"{before}{RANDOM}{after}") == f"{before}[password or token removed]{after}"
+
+
+@pytest.mark.parametrize("after", ["(", "(1)", "[0]", ".next()", ".name", "." + RANDOM, "-" * 200])
+def test_a_name_in_code_is_no_bare_value(after: str) -> None:
+    assert find_secrets(f"token = {RANDOM}{after}") == []
+
+
 def test_the_standard_library_holds_no_secret() -> None:
     folder = Path(sysconfig.get_paths()["stdlib"])
     files = sorted(folder.glob("*.py"))

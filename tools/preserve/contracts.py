@@ -8,7 +8,6 @@ A region is a path (``src/money.py``, or a folder with everything below it), a g
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from typing import Final, Literal, Self
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 from pydantic import Field, field_validator
 
-from memory.records import Level, PreservationTag, Record
+from memory.records import Level, PreservationTag, Record, has_control
 from tools.jail import is_protected
 
 CONTRACT_FILE: Final = ".mcp-local-llm/preserve.toml"
@@ -53,7 +52,7 @@ class Contract(Record):
     @classmethod
     def _plain(cls, region: str) -> str:
         path, _, symbol = region.partition("::")
-        if any(unicodedata.category(char) in {"Cc", "Cs"} for char in region):
+        if has_control(region):
             raise ValueError(f"the region {region!r} holds a control character")
         if "\\" in path or path.startswith(("/", "~")) or _DRIVE.match(path):
             raise ValueError(f"write the region {region!r} as a relative path with '/'")
