@@ -27,6 +27,7 @@ from graph.settings import load_settings
 from graph.show import print_result, print_runs
 from graph.workshop import open_memory
 from mcp_local_llm import LocalLLMError, UsageError
+from memory.private import private_folder
 from tools import worktree
 from tools.gitrepo import Repo
 
@@ -61,7 +62,7 @@ def unexpected(error: Exception, as_json: bool) -> int:
     path = state_home() / "logs" / "last-error.txt"
     where = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         where = f" The details are in {str(path)!r}."
     except OSError:

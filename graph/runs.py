@@ -21,11 +21,11 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationError
 
 from agents.brief import BriefPiece, BriefRule
-from agents.home import private_folder
 from agents.reply import Plan
 from graph.state import Review, Step, TestState
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.corrections import Correction
+from memory.private import private_folder
 from memory.records import Compliance, Record
 from memory.whole_file import store_errors, write_whole
 

@@ -89,8 +89,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _init(options: argparse.Namespace) -> int:
     from agents.capture.session_context import refresh_session
-    from agents.home import private_folder, state_home
+    from agents.home import state_home
     from agents.shared_memory import SharedMemory
+    from memory.private import private_folder
     from memory.project import project_id, project_root
 
     if not options.workspace.is_dir():

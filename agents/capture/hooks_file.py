@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from agents.capture import cursor_hook
 from agents.capture.spool import spool_file
-from agents.home import private_folder
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.private import private_folder
 from memory.secrets import SHAPES
 
 _SCRIPT: Final = "mcp_local_llm_cursor_hook.py"

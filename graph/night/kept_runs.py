@@ -37,7 +37,7 @@ async def transcripts(
     kept = kept_runs(journal, trained)
     if not kept:
         return []
-    from graph.runner import open_checkpoints
+    from graph.checkpoints import open_checkpoints
 
     def liked(run: str) -> float:
         return max(weights.get(id, 1.0) for id in kept[run])
