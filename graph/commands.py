@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from agents.home import state_home
 from graph import background
+from graph.checkpoints import erase_run
 from graph.lifting import apply_run
 from graph.logs import log_to_stderr
 from graph.progress import Display, open_display
@@ -235,10 +236,14 @@ def _forget_unbegun(store: RunStore, request: RunRequest) -> None:
 
 
 def _remove(store: RunStore, request: RunRequest) -> None:
+    """Remove worktree, branch, checkpoints and record; say on stderr what has to be left."""
     workspace = Path(request.workspace)
+    settings = load_settings(workspace)
     with store.lock(request.run_id):
         if workspace.is_dir():
             asyncio.run(worktree.discard(workspace, request.run_id))
+        if left := asyncio.run(erase_run(store, settings, request.run_id)):
+            sys.stderr.write(f"{left}\n")
         shutil.rmtree(store.folder(request.run_id))
 
 

@@ -47,7 +47,7 @@ async def transcripts(
         for run in sorted(sorted(kept, reverse=True), key=liked, reverse=True):
             config: RunnableConfig = {"configurable": {"thread_id": run, "checkpoint_ns": ""}}
             if (saved := await saver.aget_tuple(config)) is None:
-                continue  # it was begun on another machine
+                continue  # it was begun on another machine, or discarded
             state = cast(RunState, saved.checkpoint["channel_values"])
             if is_sound(state, shop.profile.prompts, trained):
                 found.append(_transcript(run, kept[run], state))

@@ -1,4 +1,4 @@
-"""What is made for this user alone is closed to others, also where the umask would leave it open."""
+"""What is made for this user alone is closed to others, whatever the umask says."""
 
 from __future__ import annotations
 
