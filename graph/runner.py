@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,9 +95,7 @@ class Runner:
                 if not snapshot.interrupts:
                     return self._finished(request)
                 question = snapshot.interrupts[0].value
-                answer = await asyncio.to_thread(
-                    self.ask, question["review"], question["text"], question["problem"]
-                )
+                answer = await self._asked(question)
                 if answer is None:
                     return await self._waiting(snapshot, request, shop, question)
                 given = Command(resume=answer.model_dump())
@@ -103,6 +103,22 @@ class Runner:
             reason = str(stopped) or "interrupted"
             self._note(request, "interrupted", reason, await graph.aget_state(config))
             raise
+
+    async def _asked(self, question: dict[str, str]) -> Decision | None:
+        """Ask in a thread that nobody joins: a person may never answer, and the run be stopped."""
+        answer = Future[Decision | None]()
+        answer.set_running_or_notify_cancel()  # what is said after a stop is not an error
+
+        def wait() -> None:
+            try:
+                answer.set_result(
+                    self.ask(question["review"], question["text"], question["problem"])
+                )
+            except BaseException as error:  # noqa: BLE001 - it is told to whoever waits
+                answer.set_exception(error)
+
+        threading.Thread(target=wait, name="review", daemon=True).start()
+        return await asyncio.wrap_future(answer)
 
     async def _first_input(
         self,
