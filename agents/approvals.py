@@ -20,6 +20,7 @@ from typing import Final, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.private import private_folder
 from memory.records import Record
 from memory.whole_file import write_whole
 from tools.preserve.contracts import Contract
@@ -211,7 +212,7 @@ def _read(file: Path, kind: type[Kept]) -> Kept | None:
 
 def _write(file: Path, record: Record) -> None:
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         write_whole(file, record.model_dump_json())
     except OSError as error:
         raise StoreUnavailable(

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from agents.home import private_folder
 from agents.profiles import KNOWN_MODELS, PROFILE_NAMES, KnownModel, model_folder
 from agents.weights import check_model_folder
 from mcp_local_llm import ModelUnavailable, StoreUnavailable, UsageError
+from memory.private import private_folder
 
 Fetch = Callable[[str, Path], None]
 _FILES: Final = ("*.json", "*.safetensors", "*.jinja", "*.txt", "LICENSE*", "README.md")

@@ -30,12 +30,6 @@ def state_home() -> Path:
     return Path.home() / ".local" / "share" / "mcp-local-llm"
 
 
-def private_folder(path: Path) -> Path:
-    """Create ``path`` for this user alone (mode 0700) where it is missing, and return it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
-
-
 def owner_of(home: Path) -> str:
     """Return the mark that the model servers of ``home`` carry on their command lines."""
     return hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from agents.endpoint import Endpoint, Serving
 from agents.footprint import GIB
-from agents.home import LOCK_NAME, owner_of, private_folder, socket_path, state_home
+from agents.home import LOCK_NAME, owner_of, socket_path, state_home
 from agents.profiles import ModelConfig, Profile, endpoint_for, memory_limit_gb
 from agents.protocol import (
     LINE_LIMIT_BYTES,
@@ -37,6 +37,7 @@ from agents.server import end_orphans
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
 from memory.layout import memory_folder
 from memory.place import key_variable
+from memory.private import private_folder
 from tools.process import Spawned, scrubbed_env, spawn_detached
 
 _IDLE_TIMEOUT_S: Final = 600.0

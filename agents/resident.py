@@ -24,7 +24,7 @@ from typing import Final
 
 import structlog
 
-from agents.home import LOCK_NAME, owner_of, private_folder, socket_path
+from agents.home import LOCK_NAME, owner_of, socket_path
 from agents.memory_host import MemoryHost
 from agents.pool import ServerPool, Shared
 from agents.protocol import (
@@ -45,6 +45,7 @@ from agents.protocol import (
 from agents.server import end_orphans
 from mcp_local_llm import LocalLLMError, ModelUnavailable, StoreUnavailable
 from memory.layout import memory_folder
+from memory.private import private_folder
 
 _LOG: Final = structlog.get_logger()
 _LOCK_WAIT_S: Final = 30.0

@@ -22,6 +22,7 @@ from agents.blas import find_blas
 from agents.endpoint import ServerConfig, Serving, build_server_command, is_server_of
 from agents.hardware import Hardware, detect
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
+from memory.private import private_folder
 from tools.process import Spawned, scrubbed_env, spawn_detached
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class ServerProcess:
     def _spawn(self) -> Spawned:
         hub = self.log.parent / "hub"  # a missing hub cache makes the server answer emptily
         try:
-            hub.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(hub)
             self._log_start = _rotate(self.log)
             return spawn_detached(
                 build_server_command(self.config),

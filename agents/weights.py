@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp_local_llm import ModelUnavailable
+from memory.private import private_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +106,7 @@ def materialize(source: Path, home: Path) -> Path:
     target = home / "models" / f"{_PREFIX}{_digest(source)}"
     try:
         if not _is_ready(target):
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(target.parent)
             with _builders_lock(target.parent):
                 if not _is_ready(target):  # else another process was first
                     _build_anew(source, target, config)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,18 +87,16 @@ def stop(store: RunStore, run_id: str) -> bool:
         StoreUnavailable: its process does not end.
     """
     store.request(run_id)
-    pid = store.holder(run_id)
-    if pid is None:
-        return False
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _ENDS_S
-    while store.holder(run_id) is not None:
+    lock = (store.folder(run_id) / "lock").resolve()
+    deadline, told = time.monotonic() + _ENDS_S, 0
+    while (pid := store.holder(run_id)) is not None:
+        if not told and _terminated(pid, lock):
+            told = pid
         if time.monotonic() > deadline:
-            raise StoreUnavailable(
-                f"the process {pid} of the run {run_id!r} does not end; end it with `kill {pid}`"
-            )
+            advice = f"end it with `kill {told}`" if told else f"`lsof {str(lock)!r}` names it"
+            raise StoreUnavailable(f"the process of the run {run_id!r} does not end; {advice}")
         time.sleep(_POLL_S)
-    return True
+    return told > 0
 
 
 async def watch(store: RunStore, run_id: str, wait_s: float) -> Standing:
@@ -152,6 +150,18 @@ def _go_on(store: RunStore, request: RunRequest, options: Sequence[str]) -> None
         if child.poll() is not None:
             return  # it is over already: how it stands says how
         time.sleep(_POLL_S / 2)
+
+
+def _terminated(pid: int, lock: Path) -> bool:
+    """Send SIGTERM to ``pid`` if it has ``lock`` open: the id may be an earlier holder's."""
+    import psutil  # type: ignore[import-untyped]  # it ships no types
+
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        if pid > 0 and any(each.path == str(lock) for each in process.open_files()):
+            process.terminate()
+            return True
+    return False
 
 
 def _options(store: RunStore, run_id: str, decision: Decision | None) -> tuple[str, ...]:

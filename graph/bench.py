@@ -28,10 +28,10 @@ from graph.bench_hooks import hook_time
 from graph.bench_owner import owner_figures
 from graph.bench_retrieval import measure_retrieval
 from graph.bench_walls import border_time
+from graph.checkpoints import open_checkpoints
 from graph.crew import NODES, build_graph
 from graph.demo import TASK, make_repository
 from graph.figures import Figure, show
-from graph.runner import open_checkpoints
 from graph.runs import RunRequest, RunStore, now
 from graph.settings import load_settings
 from graph.state import RunState

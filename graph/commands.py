@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from agents.home import state_home
 from graph import background
+from graph.checkpoints import erase_run
 from graph.lifting import apply_run
 from graph.logs import log_to_stderr
 from graph.progress import Display, open_display
@@ -27,6 +28,7 @@ from graph.settings import load_settings
 from graph.show import print_result, print_runs
 from graph.workshop import open_memory
 from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
+from memory.private import private_folder
 from tools import worktree
 from tools.gitrepo import Repo
 
@@ -61,7 +63,7 @@ def unexpected(error: Exception, as_json: bool) -> int:
     path = state_home() / "logs" / "last-error.txt"
     where = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         where = f" The details are in {str(path)!r}."
     except OSError:
@@ -247,11 +249,17 @@ def _forget_unbegun(store: RunStore, request: RunRequest) -> None:
 
 
 def _remove(store: RunStore, run_id: str) -> bool:
-    """Remove a run, and say whether its workspace was known, so that git forgets it as well."""
+    """Remove worktree, branch, checkpoints and record; say on stderr what has to be left.
+
+    Return whether the run's workspace was known, so that git forgets it as well.
+    """
     workspace = _workspace_of(store, run_id)
+    settings = load_settings(workspace or Path.cwd())
     with store.lock(run_id):
         if workspace is not None and workspace.is_dir():
             asyncio.run(worktree.discard(workspace, run_id))
+        if left := asyncio.run(erase_run(store, settings, run_id)):
+            sys.stderr.write(f"{left}\n")
         shutil.rmtree(store.folder(run_id))
     return workspace is not None
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from agents.home import private_folder
+from memory.private import private_folder
 from memory.records import Record
 from memory.whole_file import store_errors, write_whole
 from tools.hunks import Hunk

@@ -21,15 +21,26 @@ _OURS: Final = """#!/bin/sh
 _WHOLE: Final = re.compile(re.escape(_OURS).replace(re.escape("{}"), r"[^\n]+"))
 
 
+async def place(repo: Repo) -> tuple[Path, bool]:
+    """Return where ``install`` writes the hook and whether ours is there; nothing is written.
+
+    Raises:
+        UsageError: as ``install``.
+    """
+    file = await _hook_file(repo)
+    there = file.is_symlink() or file.exists()
+    if there:
+        _require_ours(file, f"add this line to it: {_line()}")
+    return file, there
+
+
 async def install(repo: Repo) -> Path:
     """Write the hook and return its path; a hook of ours is written anew.
 
     Raises:
         UsageError: there is a hook of the user's, or one folder of hooks serves all repositories.
     """
-    file = await _hook_file(repo)
-    if file.is_symlink() or file.exists():
-        _require_ours(file, f"add this line to it: {_line()}")
+    file, _ = await place(repo)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, _OURS.format(_line()), mode=0o755)

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command, StateSnapshot
 
 from agents.shared_memory import SharedMemory
+from graph.checkpoints import open_checkpoints
 from graph.crew import CrewGraph, build_graph
 from graph.follow import look_after
 from graph.outcome import result_of
 from graph.runs import Phase, RunRequest, RunResult, RunStore
 from graph.settings import Settings
-from graph.state import LIFT, RECORDS, Decision, RunInput, RunState
+from graph.state import LIFT, Decision, RunInput, RunState
 from graph.workshop import NoWatcher, Watcher, Workshop
 from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
-from memory.records import Level
 from memory.session import Memory, SessionMemory
 from tools.gitrepo import Repo
 
 _RECURSION_LIMIT: Final = 500  # the crew's own limits end a run long before
-_LOADABLE: Final = [(kind.__module__, kind.__name__) for kind in (*RECORDS, Level)]
 
 # Asks a person about a review: (kind, text, problem) -> decision, or None to leave it open.
 Asker = Callable[[str, str, str], Decision | None]
@@ -97,9 +95,7 @@ class Runner:
                 if not snapshot.interrupts:
                     return self._finished(request)
                 question = snapshot.interrupts[0].value
-                answer = await asyncio.to_thread(
-                    self.ask, question["review"], question["text"], question["problem"]
-                )
+                answer = await self._asked(question)
                 if answer is None:
                     return await self._waiting(snapshot, request, shop, question)
                 given = Command(resume=answer.model_dump())
@@ -107,6 +103,22 @@ class Runner:
             reason = str(stopped) or "interrupted"
             self._note(request, "interrupted", reason, await graph.aget_state(config))
             raise
+
+    async def _asked(self, question: dict[str, str]) -> Decision | None:
+        """Ask in a thread that nobody joins: a person may never answer, and the run be stopped."""
+        answer = Future[Decision | None]()
+        answer.set_running_or_notify_cancel()  # what is said after a stop is not an error
+
+        def wait() -> None:
+            try:
+                answer.set_result(
+                    self.ask(question["review"], question["text"], question["problem"])
+                )
+            except BaseException as error:  # noqa: BLE001 - it is told to whoever waits
+                answer.set_exception(error)
+
+        threading.Thread(target=wait, name="review", daemon=True).start()
+        return await asyncio.wrap_future(answer)
 
     async def _first_input(
         self,
@@ -189,53 +201,3 @@ def _state(request: RunRequest, snapshot: StateSnapshot) -> RunState:
     """Return the state kept so far; before the first checkpoint, what was asked."""
     asked = {"run_id": request.run_id, "task": request.task, "workspace": request.workspace}
     return cast(RunState, asked | snapshot.values)
-
-
-@asynccontextmanager
-async def open_checkpoints(
-    store: RunStore, settings: Settings
-) -> AsyncIterator[BaseCheckpointSaver[str]]:
-    """Open the checkpoint store: SQLite in the state folder, or PostgreSQL by URL.
-
-    Raises ``StoreUnavailable`` when it can't be opened or written.
-    """
-    serializer = JsonPlusSerializer(allowed_msgpack_modules=_LOADABLE)
-    if settings.checkpoint_url is not None:
-        async with _postgres(settings.checkpoint_url, serializer) as remote:
-            yield remote
-        return
-    import aiosqlite
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
-    path = store.checkpoints
-    try:
-        async with aiosqlite.connect(str(path), timeout=30) as connection:
-            saver = AsyncSqliteSaver(connection, serde=serializer)
-            await saver.setup()
-            yield saver
-    except sqlite3.Error as error:
-        raise StoreUnavailable(_why_sqlite(path, error)) from error
-
-
-def _why_sqlite(path: Path, error: sqlite3.Error) -> str:
-    return (
-        f"the checkpoint store {str(path)!r} cannot be used ({error}); free some space there, or "
-        "point MCP_LOCAL_LLM_HOME to a folder you can write"
-    )
-
-
-@asynccontextmanager
-async def _postgres(
-    url: str, serializer: JsonPlusSerializer
-) -> AsyncIterator[BaseCheckpointSaver[str]]:
-    try:
-        from langgraph.checkpoint.postgres.aio import (  # type: ignore[import-not-found,unused-ignore]  # an extra
-            AsyncPostgresSaver,
-        )
-    except ImportError as error:
-        raise StoreUnavailable(
-            "checkpoints in PostgreSQL need an extra; run pip install 'mcp-local-llm[postgres]'"
-        ) from error
-    async with AsyncPostgresSaver.from_conn_string(url, serde=serializer) as saver:
-        await saver.setup()
-        yield saver

@@ -22,16 +22,17 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationError
 
 from agents.brief import BriefPiece, BriefRule
-from agents.home import private_folder
 from agents.reply import Plan
 from graph.state import Review, Step, TestState
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.corrections import Correction
+from memory.private import private_folder
 from memory.records import RUN_ID, Compliance, Record
 from memory.whole_file import store_errors, write_whole
 
 Phase = Literal["running", "waiting", "interrupted", "delivered", "failed", "refused", "rejected"]
 _PATIENCE_S: Final = 0.4  # whoever asks how a run stands holds its lock for an instant
+_PID_BYTES: Final = 20
 EXIT_CODES: Final[Mapping[str, int]] = {"delivered": 0, "waiting": 0, "interrupted": 130}
 
 
@@ -197,13 +198,16 @@ class RunStore:
         return "interrupted" if result is None or result.status == "running" else result.status
 
     def holder(self, run_id: str) -> int | None:
-        """Return the process id of whoever works on a run; None while nobody does."""
+        """Return the process id of whoever works on a run; None while nobody does.
+
+        At its very beginning that is 0, or the id of whoever worked on it before.
+        """
         with self._lock_file(run_id) as handle:
             try:
                 # shared: those who ask are never taken for one who works
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return int(os.pread(handle, 20, 0) or b"0")
+                return int(os.pread(handle, _PID_BYTES, 0) or b"0")
         return None
 
     @contextmanager
@@ -217,8 +221,7 @@ class RunStore:
                         f"the run {run_id!r} is being worked on by another process; wait for it"
                     )
                 time.sleep(_PATIENCE_S / 20)
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            os.pwrite(handle, f"{os.getpid():<{_PID_BYTES}}".encode(), 0)  # never half of it
             yield
 
     @contextmanager

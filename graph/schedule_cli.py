@@ -172,7 +172,7 @@ def _session() -> dict[str, str]:
 
 
 def _log_folder(timer: Timer) -> None:
-    from agents.home import private_folder
+    from memory.private import private_folder
     from memory.whole_file import store_errors
 
     with store_errors("make the folder", timer.log.parent):

@@ -14,6 +14,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from mcp_local_llm import StoreUnavailable, Unavailable, UsageError
 from mcp_server.code_routes import MAX_BODY, code_routes, failed, no_such_route
+from memory.private import private_folder
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -102,7 +103,7 @@ def on_loopback(app: App, port: int, token_file: Path) -> None:
 def token_of(file: Path) -> str:
     """Return the token in ``file``, which is made, for its owner alone, when it is not there."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except FileExistsError:

@@ -6,14 +6,15 @@ Exit codes: 0 done, or nothing to do; 1 you said no; 2 wrong input; 3 a file can
 from __future__ import annotations
 
 import argparse
+import asyncio
 import difflib
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -23,7 +24,9 @@ from memory.records import Record
 
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
+    from tools.gitrepo import Repo
 
+_T = TypeVar("_T")
 _NOTE: Final = "cursor.json"  # in the project's folder of the state folder
 
 
@@ -37,7 +40,7 @@ class Written(Record):
 class Note(Record):
     """What ``init cursor`` wrote, by path: enough to undo it exactly.
 
-    ``folders`` are those that it made for that, and ``hook`` says whether the git hook is its own.
+    ``folders`` are those that it made for that; ``hook`` says that no git hook was there before.
     """
 
     files: dict[str, Written] = Field(default_factory=dict)
@@ -89,8 +92,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _init(options: argparse.Namespace) -> int:
     from agents.capture.session_context import refresh_session
-    from agents.home import private_folder, state_home
+    from agents.home import state_home
     from agents.shared_memory import SharedMemory
+    from memory.private import private_folder
     from memory.project import project_id, project_root
 
     if not options.workspace.is_dir():
@@ -100,6 +104,7 @@ def _init(options: argparse.Namespace) -> int:
     name = "global" if options.everywhere else project_id(root)
     note_file = home / "cursor" / name / _NOTE
     note = _read_note(note_file)
+    hook_is_new = _hook_is_new(options, root)
     if options.remove:
         changes = [_undone(root / path, written) for path, written in note.files.items()]
     else:
@@ -112,16 +117,14 @@ def _init(options: argparse.Namespace) -> int:
     if options.remove:
         _carry_out(changes)
         _remove_empty(root, note.folders)
-        note_file.unlink(missing_ok=True)
-        hook = _pre_commit(options, root) if options.pre_commit or note.hook else ""
+        hook = _without_hook(options, root) if options.pre_commit or note.hook else ""
+        note_file.unlink(missing_ok=True)  # last: until then all can be undone again
     else:
-        _write_note(note_file, _noted(note, root, changes))
+        _write_note(note_file, _noted(note, root, changes, hook=note.hook or hook_is_new))
         _carry_out(changes)
         with SharedMemory(home, project_id(options.workspace)) as memory:
             refresh_session(memory)
-        hook = _pre_commit(options, root) if options.pre_commit else ""
-        if hook:
-            _write_note(note_file, _read_note(note_file).model_copy(update={"hook": True}))
+        hook = _with_hook(root) if _wants_hook(options) else ""
     return _done(options, root, changes, hook)
 
 
@@ -168,7 +171,7 @@ def _undone(path: Path, written: Written) -> Change:
     return Change(path, now, rest or None)
 
 
-def _noted(note: Note, root: Path, changes: Sequence[Change]) -> Note:
+def _noted(note: Note, root: Path, changes: Sequence[Change], *, hook: bool) -> Note:
     """Return the note of all that was ever written: what was there before the first time stays.
 
     Where the user has changed a file of ours since, what is there less our part counts.
@@ -181,7 +184,7 @@ def _noted(note: Note, root: Path, changes: Sequence[Change]) -> Note:
         files[path.as_posix()] = Written(before=before, after=_hash(each.after or ""))
         made = (one for one in path.parents if not (root / one).exists())
         folders |= dict.fromkeys(one.as_posix() for one in made)
-    return Note(files=files, folders=tuple(folders), hook=note.hook)
+    return Note(files=files, folders=tuple(folders), hook=hook)
 
 
 def _allowed(options: argparse.Namespace, changes: Sequence[Change]) -> bool:
@@ -204,8 +207,7 @@ def _carry_out(changes: Sequence[Change]) -> None:
                 each.path.unlink(missing_ok=True)
                 continue
             each.path.parent.mkdir(parents=True, exist_ok=True)
-            mode = each.path.stat().st_mode & 0o777 if each.path.exists() else 0o644
-            write_whole(each.path.resolve(), each.after, mode=mode)
+            write_whole(each.path.resolve(), each.after, mode=0o644, keeps_mode=True)
 
 
 def _remove_empty(root: Path, folders: Sequence[str]) -> None:
@@ -228,23 +230,53 @@ def _done(options: argparse.Namespace, root: Path, changes: Sequence[Change], ho
     return told(options, "\n".join(lines), files=paths, hook=hook or None, deeplink=link or None)
 
 
-def _pre_commit(options: argparse.Namespace, root: Path) -> str:
-    """Install or remove the check at each commit; return where it is, "" when nothing was done."""
-    if options.everywhere:
-        return ""
-    import asyncio
+def _wants_hook(options: argparse.Namespace) -> bool:
+    return options.pre_commit and not options.remove and not options.everywhere
 
-    from graph import preserve_hook
+
+def _hook_is_new(options: argparse.Namespace, root: Path) -> bool:
+    """Say whether a hook is to be made where none of ours is.
+
+    Raises:
+        UsageError: it is wanted, and there is one of the user's: before anything is written.
+    """
+    from graph.preserve_hook import place
+
+    return _wants_hook(options) and not _in_repository(root, place)[1]
+
+
+def _with_hook(root: Path) -> str:
+    """Install the check at each commit; return where it is."""
+    from graph.preserve_hook import install
+
+    return str(_in_repository(root, install))
+
+
+def _without_hook(options: argparse.Namespace, root: Path) -> str:
+    """Remove the check at each commit; return where it was, "" when nothing was done.
+
+    One that has become the user's own stays, and they are told.
+    """
+    from graph.preserve_hook import remove
     from tools.gitrepo import Repo
 
-    async def act() -> Path | None:
-        if options.remove and not await Repo.is_repo(root):
-            return None
-        repo = await Repo.open(root)
-        return await (preserve_hook.remove if options.remove else preserve_hook.install)(repo)
-
-    file = asyncio.run(act())
+    if options.everywhere or not asyncio.run(Repo.is_repo(root)):
+        return ""
+    try:
+        file = _in_repository(root, remove)
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return ""
     return str(file) if file else ""
+
+
+def _in_repository(root: Path, act: Callable[[Repo], Awaitable[_T]]) -> _T:
+    from tools.gitrepo import Repo
+
+    async def done() -> _T:
+        return await act(await Repo.open(root))
+
+    return asyncio.run(done())
 
 
 def _text(path: Path) -> str | None:

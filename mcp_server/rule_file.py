@@ -28,7 +28,7 @@ def refresh_rules(workspace: Path, memory: SharedMemory) -> bool:
         text = wanted_rules(path.parents[2], memory)
         if path.read_bytes() == text.encode():
             return False
-        write_whole(path, text, mode=0o644)
+        write_whole(path, text, keeps_mode=True)
     except OSError as error:
         raise StoreUnavailable(
             f"the rule file {str(path)!r} cannot be written ({error.strerror}); make it writable"

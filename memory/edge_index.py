@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mcp_local_llm import StoreUnavailable
 from memory import points as shape
 from memory.index import Dense, Hit, NoRoom, Point, Sparse
+from memory.private import private_folder
 from memory.records import Where
 from memory.whole_file import write_whole
 
@@ -174,7 +175,7 @@ class EdgeIndex:
     def _create(self, shard: Path) -> EdgeShard:
         import qdrant_edge as edge
 
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._folder)
         made = edge.EdgeShard.create(str(shard), _config(self._dimension))
         kinds = dict.fromkeys(shape.KEYWORDS, edge.PayloadSchemaType.Keyword)
         for field, kind in (kinds | {shape.AT: edge.PayloadSchemaType.Float}).items():

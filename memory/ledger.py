@@ -17,6 +17,7 @@ from pydantic_core import PydanticSerializationError
 from mcp_local_llm import UsageError
 from memory import erasure, lookup, replay
 from memory.entries import PURGED, Action, Stored
+from memory.private import private_folder
 from memory.records import Item, Kind, Status
 from memory.replay import Entry, dumped
 from memory.schema import hold, prepared, translated, tune
@@ -34,7 +35,7 @@ class Ledger:
         self._clock = clock
         self._turn = threading.RLock()
         with translated(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path.parent)
             self._held = hold(path, fcntl.LOCK_SH)  # nobody may replace the file meanwhile
             try:
                 self._connection = prepared(path)

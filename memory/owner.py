@@ -28,6 +28,7 @@ from memory.journal import Journal
 from memory.layout import index_folder, journal_path
 from memory.move import progress_path, reached
 from memory.place import ServerPlace, read_place
+from memory.private import private_folder
 from memory.records import OwnerStatus
 from memory.replay import content_hash
 from memory.retrieval import Found, Query, retrieve
@@ -285,7 +286,7 @@ def _locked(folder: Path) -> int:
     """Return a descriptor that holds the folder's lock; it is let go with the process."""
     path = folder / "owner.lock"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _unusable(folder, error) from error

@@ -29,6 +29,7 @@ from memory.policy import (
     canonical_hash,
     rulebook,
 )
+from memory.private import private_folder
 from memory.records import Record
 from memory.secrets import redacted
 from memory.whole_file import store_errors, write_whole
@@ -222,7 +223,7 @@ class PolicyStore:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         with store_errors("write", self.folder):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.folder)
             handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)

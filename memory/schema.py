@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from mcp_local_llm import StoreUnavailable
+from memory.private import private_file
 from memory.sparse import joined_parts
 
 VERSION: Final = 3
@@ -159,8 +160,7 @@ def prepared(path: Path) -> sqlite3.Connection:
     """
     # Never opened when it is there: closing any descriptor of it would let go of the locks that
     # this process holds through SQLite, and another one could then remove the log under its hands.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    private_file(path)
     connection = connect(path)
     try:
         check_version(connection, path)  # before anything is changed

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.entries import PURGED, Operation
 from memory.journal import Journal
+from memory.private import private_folder
 from memory.records import Item, Record, Status
 from memory.replay import blank, entries, microseconds, problems
 from memory.schema import check_version, connect, hold, migrate, renew_identity, translated
@@ -123,7 +124,7 @@ def restore(source: Path, path: Path) -> Path | None:
     if not source.is_file():
         raise UsageError(f"there is no back-up {str(source)!r}")
     with translated(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
     with _copied(source, path, _NO_BACKUP) as (copy, part):
         _refuse_broken(copy, source, "name another back-up")
         renew_identity(copy)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +23,13 @@ def converse(
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        argv, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        argv,
+        cwd=cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # where Ctrl-C is a signal
     )
     os.close(theirs)
     heard, deadline = b"", time.monotonic() + limit_s

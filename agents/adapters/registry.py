@@ -32,9 +32,9 @@ from agents.adapters.records import (
     Pointer,
     Slot,
 )
-from agents.home import private_folder
 from agents.weights import last_parts_of_command_lines, read_header
 from mcp_local_llm import ModelUnavailable, StoreUnavailable, UsageError
+from memory.private import private_folder
 from memory.whole_file import store_errors, write_whole
 
 POINTER: Final = "current.json"

@@ -13,10 +13,10 @@ import structlog
 
 from agents.adapters.records import Manifest
 from agents.adapters.registry import Registry
-from agents.home import private_folder
 from agents.profiles import ModelConfig, Profile
 from agents.weights import answering_files, base_digest
 from mcp_local_llm import StoreUnavailable
+from memory.private import private_folder
 from memory.whole_file import store_errors, write_whole
 
 _LOG: Final = structlog.get_logger()

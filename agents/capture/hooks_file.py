@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -16,9 +15,10 @@ from typing import Any, Final
 
 from agents.capture import cursor_hook
 from agents.capture.spool import spool_file
-from agents.home import private_folder
 from mcp_local_llm import StoreUnavailable, UsageError
+from memory.private import private_folder
 from memory.secrets import SHAPES
+from memory.whole_file import write_whole
 
 _SCRIPT: Final = "mcp_local_llm_cursor_hook.py"
 _Entries = dict[str, list[Any]]
@@ -165,12 +165,7 @@ def _json(content: dict[str, Any]) -> str:
 
 def _write(file: Path, text: str) -> None:
     """Replace the file as a whole; a link stays one, and so does the file's mode."""
-    target = file.resolve()
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    if target.exists():
-        fresh.chmod(target.stat().st_mode)
-    fresh.replace(target)
+    write_whole(file.resolve(), text, mode=0o644, keeps_mode=True)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 import prompts
-from agents.home import private_folder
+from memory.private import private_folder
 from memory.records import Kind, Where
 from memory.secrets import redacted
 from memory.updates import recent_updates

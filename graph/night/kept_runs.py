@@ -37,7 +37,7 @@ async def transcripts(
     kept = kept_runs(journal, trained)
     if not kept:
         return []
-    from graph.runner import open_checkpoints
+    from graph.checkpoints import open_checkpoints
 
     def liked(run: str) -> float:
         return max(weights.get(id, 1.0) for id in kept[run])
@@ -49,7 +49,7 @@ async def transcripts(
         for run in sorted(sorted(kept, reverse=True), key=liked, reverse=True):
             config: RunnableConfig = {"configurable": {"thread_id": run, "checkpoint_ns": ""}}
             if (saved := await saver.aget_tuple(config)) is None:
-                continue  # it was begun on another machine
+                continue  # it was begun on another machine, or discarded
             state = cast(RunState, saved.checkpoint["channel_values"])
             if is_sound(state, shop.profile.prompts, trained, adapters):
                 told = _transcript(run, kept[run], state)

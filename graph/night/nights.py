@@ -21,10 +21,10 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from agents.home import private_folder
 from graph.night.policy import Decision
 from graph.night.records import Begun, Ended, NightReport
 from mcp_local_llm import StoreUnavailable, Unavailable, UsageError
+from memory.private import private_folder
 from memory.records import Record
 from memory.whole_file import store_errors, write_whole
 

@@ -17,6 +17,8 @@ from graph.night.policy import Decision
 from graph.night.records import Chosen, Collected, Ended, NightReport, NightState, Resolved
 from graph.night.shop import NightShop
 from mcp_local_llm import StoreUnavailable
+from memory.private import private_database
+from memory.whole_file import store_errors
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -157,6 +159,8 @@ def _checkpoints(shop: NightShop) -> Iterator[SqliteSaver]:
     from langgraph.checkpoint.sqlite import SqliteSaver
 
     path: Path = shop.store.checkpoints
+    with store_errors("open", path):
+        private_database(path)
     try:
         connection = sqlite3.connect(str(path), check_same_thread=False, timeout=30)
         try:

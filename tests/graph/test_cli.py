@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,58 @@ def test_a_run_is_listed_shown_over_and_discarded(
     assert demo.git(project, "branch", "--list", "local-llm/*") == ""
     assert run("show", run_id).code == 2
     assert run("list", "--json").result == {"runs": []}
+
+
+def refusal(demo: Demo) -> list[str]:
+    return [f"<plan>\ngoal: g\nrefuse: not today\n</plan>\n{demo.tags}"]
+
+
+def test_no_word_of_a_discarded_run_is_left_in_the_checkpoints(
+    run: Run, script: Script, home: Path, demo: Demo
+) -> None:
+    def holds(word: bytes) -> bool:
+        return any(word in each.read_bytes() for each in home.glob("checkpoints.sqlite*"))
+
+    script(planner=refusal(demo) * 2)
+    run_id = run("sing of Aldebaran", "--json").result["run_id"]
+    run("sing of Betelgeuse", "--json")
+    assert holds(b"Aldebaran")
+    reader = sqlite3.connect(home / "checkpoints.sqlite")  # as another run: the log stays
+    reader.execute("SELECT count(*) FROM checkpoints").fetchall()
+    assert run("discard", run_id).err == ""
+    assert not holds(b"Aldebaran")
+    assert holds(b"Betelgeuse")
+    reader.close()
+
+
+@pytest.mark.parametrize("damage", [None, "no database " * 200])
+def test_a_run_without_its_checkpoints_can_be_discarded(
+    run: Run, script: Script, home: Path, demo: Demo, damage: str | None
+) -> None:
+    script(planner=refusal(demo))
+    run_id = run(demo.task, "--json").result["run_id"]
+    checkpoints = home / "checkpoints.sqlite"
+    checkpoints.unlink()
+    if damage:
+        checkpoints.write_text(damage)
+    ended = run("discard", run_id)
+    assert ended.code == 0
+    assert ("the file is damaged" in ended.err) is bool(damage)
+    assert checkpoints.exists() is bool(damage)
+    assert run("list", "--json").result == {"runs": []}
+
+
+def test_a_run_whose_checkpoints_cannot_be_reached_is_kept_until_they_can(
+    run: Run, script: Script, demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(planner=refusal(demo))
+    run_id = run(demo.task, "--json").result["run_id"]
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("MCP_LOCAL_LLM_CHECKPOINT_URL", "postgresql://127.0.0.1:1/none")
+        ended = run("discard", run_id)
+        assert (ended.code, "PostgreSQL" in ended.err) == (3, True)
+    assert run("show", run_id, "--json").result["run_id"] == run_id
+    assert run("discard", run_id).code == 0
 
 
 def worktrees(project: Path, demo: Demo) -> int:

@@ -10,8 +10,9 @@ import pytest
 
 from agents.shared_memory import SharedMemory
 from graph import memory_cli
+from graph.checkpoints import open_checkpoints
 from graph.crew import build_graph
-from graph.runner import Runner, open_checkpoints
+from graph.runner import Runner
 from graph.runs import RunRequest, RunStore, now
 from graph.settings import load_settings
 from graph.state import RunState

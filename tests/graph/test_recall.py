@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from graph import index_cli, memory_cli
+from graph.checkpoints import open_checkpoints
 from graph.crew import build_graph
-from graph.runner import open_checkpoints
 from graph.runs import RunStore
 from graph.settings import load_settings
 from graph.workshop import Workshop

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
 
-from graph.runner import open_checkpoints
+from graph.checkpoints import erase_run, open_checkpoints
 from graph.runs import RunRequest, RunResult, RunStore, new_run_id, now
 from graph.settings import Settings
 from mcp_local_llm import StoreUnavailable, UsageError
@@ -78,6 +81,38 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"patch\.diff"):
         store.write_text("r", "patch.diff", "x")
     assert sorted(path.name for path in folder.iterdir()) == ["patch.diff", "run.json"]
+
+
+async def test_checkpoints_are_for_this_user_alone_also_those_of_an_earlier_version(
+    tmp_path: Path,
+) -> None:
+    store = RunStore(tmp_path)
+    before = os.umask(0o022)
+    try:
+        for _ in range(2):
+            async with open_checkpoints(store, Settings()):
+                files = [*tmp_path.iterdir()]
+                assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+            store.checkpoints.chmod(0o644)
+    finally:
+        os.umask(before)
+
+
+async def test_what_an_earlier_version_deleted_goes_with_the_next_run_that_is_erased(
+    tmp_path: Path,
+) -> None:
+    store = RunStore(tmp_path)
+    assert await erase_run(store, Settings(), "r") == ""
+    assert not store.checkpoints.exists()
+    async with open_checkpoints(store, Settings()):
+        earlier = sqlite3.connect(store.checkpoints)
+        earlier.execute("PRAGMA secure_delete = OFF")
+        earlier.execute("CREATE TABLE old AS SELECT ? AS said", ("Aldebaran " * 2_000,))
+        earlier.execute("DROP TABLE old")
+        earlier.close()
+    assert b"Aldebaran" in store.checkpoints.read_bytes()
+    assert await erase_run(store, Settings(), "r") == ""
+    assert b"Aldebaran" not in store.checkpoints.read_bytes()
 
 
 @pytest.mark.skipif(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from graph import background
 from graph.runs import RunStore
 from tests import terminal
 
@@ -71,3 +72,31 @@ def test_the_end_of_input_leaves_the_run_waiting(
     assert code == 0, said
     assert RunStore(home).phase(RunStore(home).run_ids()[0]) == "waiting"
     assert "graph-run resume" in said
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_at_a_question_ends_at_once_and_asks_again_later(
+    project: Path, home: Path, script: Script, demo: Demo
+) -> None:
+    script()
+    code, said = converse(project, [b"\x03"], demo.task, "--review", "plan")
+    assert code == 130, said
+    run_id = RunStore(home).run_ids()[0]
+    assert RunStore(home).phase(run_id) == "interrupted"
+    assert f"go on with: graph-run resume {run_id}" in said
+    assert "Fatal" not in said and "Traceback" not in said
+
+    stopped: list[bool] = []
+
+    def cancel(heard: bytes) -> bytes:
+        if b"? " in heard and not stopped:
+            stopped.append(background.stop(RunStore(home), run_id))
+        return b""
+
+    argv = [sys.executable, "-c", LAUNCH, str(ROOT), "resume", run_id]
+    code, said = terminal.converse(argv, project, cancel, LIMIT_S)
+    assert (code, stopped) == (130, [True]), said
+    assert "go on with" in said
+    code, said = converse(project, [b"r\n", b"no\n"], "resume", run_id)
+    assert code == 1, said
+    assert "rejected" in said

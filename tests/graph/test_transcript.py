@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agents.brief import BriefRule
 from agents.profiles import EMBEDDED, ModelConfig
 from graph.accepted import success
+from graph.checkpoints import open_checkpoints
 from graph.crew import build_graph
 from graph.night.collect import known_of
 from graph.night.examples import make_examples
@@ -16,7 +17,6 @@ from graph.night.kept_runs import is_sound, kept_runs
 from graph.night.policy import Decision
 from graph.night.records import Chosen
 from graph.night.shop import NightShop
-from graph.runner import open_checkpoints
 from graph.runs import RunStore
 from graph.settings import load_settings
 from graph.state import RunState, Step

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from graph.preserve_cli import contracts
 from mcp_server.door import Door
 from mcp_server.installer import main
 from mcp_server.rule_file import refresh_rules
@@ -166,3 +170,60 @@ def test_removing_leaves_what_the_user_put_there(init: Init, project: Path) -> N
     assert init("--remove", "--yes") == 0
     assert [each.name for each in (project / ".cursor").rglob("*")] == ["rules", "mine.mdc"]
     assert hook.read_text() == "#!/bin/sh\n"
+
+
+def test_a_hook_that_was_there_before_stays(init: Init, project: Path) -> None:
+    hook = project / ".git" / "hooks" / "pre-commit"
+    assert contracts(["--install-hook"]) == 0
+    before = hook.read_bytes()
+    assert init("--yes", "--pre-commit") == 0
+    assert init("--remove", "--yes") == 0
+    assert hook.read_bytes() == before
+
+
+def test_a_hook_of_the_user_s_is_found_before_anything_is_written(
+    init: Init, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook = project / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n")
+    assert init("--yes", "--pre-commit") == 2
+    assert "add this line to it" in capsys.readouterr().err
+    assert hook.read_text() == "#!/bin/sh\n"
+    assert content(project) == dict.fromkeys(FILES)
+
+
+def test_a_hook_that_has_become_the_user_s_stays_and_the_rest_goes(
+    init: Init, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook = project / ".git" / "hooks" / "pre-commit"
+    assert init("--yes", "--pre-commit") == 0
+    hook.write_text(hook.read_text() + "echo mine\n")
+    assert init("--remove", "--yes") == 0
+    assert "take out the line" in capsys.readouterr().err
+    assert hook.read_text().endswith("echo mine\n")
+    assert content(project) == dict.fromkeys(FILES)
+
+
+def test_a_hook_is_noted_before_it_is_installed(init: Init, project: Path) -> None:
+    hooks = project / ".git" / "hooks"
+    shutil.rmtree(hooks, ignore_errors=True)
+    hooks.touch()  # it cannot be installed
+    assert init("--yes", "--pre-commit") == 3
+    hooks.unlink()
+    assert contracts(["--install-hook"]) == 0  # as by one that was killed an instant later
+    assert init("--remove", "--yes") == 0
+    assert not (hooks / "pre-commit").exists()
+
+
+def test_a_file_keeps_its_mode(init: Init, project: Path) -> None:
+    (project / ".cursor").mkdir()
+    (project / FILES[0]).write_text("{}")
+    (project / FILES[0]).chmod(0o664)
+    before = os.umask(0o022)
+    try:
+        for words in (("--yes",), ("--remove", "--yes")):
+            assert init(*words) == 0
+            assert stat.S_IMODE((project / FILES[0]).stat().st_mode) == 0o664
+    finally:
+        os.umask(before)

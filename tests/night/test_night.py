@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -307,6 +308,7 @@ def test_a_night_whose_folder_was_removed_leaves_nothing_to_go_on_with(shop: Nig
     done = run_night(picky_shop)
     assert isinstance(done, NightReport)
     assert (done.outcome, done.attempts) == ("nothing", 1)
+    assert stat.S_IMODE(shop.store.checkpoints.stat().st_mode) == 0o600
 
 
 def test_a_hint_is_given_once_enough_was_taught(shop: NightShop, clock: Clock) -> None:
