@@ -315,7 +315,7 @@ def _refuse_unfit(contract: Contract) -> None:
     text = " ".join((contract.id, contract.region, contract.reason, *contract.tests))
     if has_control(text):
         raise UsageError(
-            f"{text!r} holds a line break or another control character, or is not valid UTF-8; "
+            f"{text!r} holds a line break or another control character, or is no UTF-8; "
             "write it in one line"
         )
     refuse_secrets(text)
