@@ -71,6 +71,7 @@ def test_the_task_and_protected_regions_are_never_dropped() -> None:
     ),
     st.integers(min_value=0, max_value=40),
 )
+@pytest.mark.slow
 def test_a_prompt_never_passes_its_budget_and_every_loss_is_reported(
     parts: list[Part], budget: int
 ) -> None:

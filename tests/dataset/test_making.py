@@ -97,6 +97,7 @@ def test_one_rule_alone_keeps_its_variants_and_gets_enough_replay() -> None:
     assert len(mixed) >= 12 / 0.15
 
 
+@pytest.mark.slow
 def test_ten_thousand_rules_fit_with_each_treated_alike() -> None:
     mixed = mix(rules(10_000, 2), [], rules(3_000, 1, "g"), rules(900, 1, "w"), seed=1)
     assert len(mixed) == 2_000

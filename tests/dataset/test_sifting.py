@@ -47,6 +47,7 @@ def answers(item: Item) -> list[str]:
     return [item.messages[place].content for place in item.learned]
 
 
+@pytest.mark.slow
 def test_ten_rules_make_a_set_with_direct_answers_calls_and_contrasts(
     state_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -74,6 +75,7 @@ def test_ten_rules_make_a_set_with_direct_answers_calls_and_contrasts(
         assert not any(word in said for said in near), one.text
 
 
+@pytest.mark.slow
 def test_larger_models_get_as_many_direct_answers() -> None:
     known = [Knowledge(item=item) for item in taught()]
     new = [i for i in build_examples(known, prompts="full", seed=7) if part_of(i) == "train"]

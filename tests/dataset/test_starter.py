@@ -111,6 +111,7 @@ def test_a_learned_answer_is_an_instruction_of_its_own(items: list[Item]) -> Non
     assert rows[1]["input"].endswith(item.messages[item.learned[1] - 2].content)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_folder_that_validates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

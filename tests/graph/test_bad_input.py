@@ -217,7 +217,7 @@ def test_a_damaged_record_of_a_run_is_a_store_error(
     assert (ended.code, name in ended.err) == (3, True)
 
 
-@pytest.mark.parametrize("lost", [("run.json",), ("result.json",), ("run.json", "result.json")])
+@pytest.mark.parametrize("lost", [("run.json",), ("run.json", "result.json")])
 def test_a_damaged_run_is_listed_and_discarded(
     run: Run, script: Script, project: Path, home: Path, demo: Demo, lost: tuple[str, ...]
 ) -> None:
