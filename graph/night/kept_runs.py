@@ -53,7 +53,7 @@ async def transcripts(
             state = cast(RunState, saved.checkpoint["channel_values"])
             if is_sound(state, shop.profile.prompts, trained, adapters):
                 told = _transcript(run, kept[run], state)
-                asked = " ".join(_plain(turn.content) for turn in told.messages[1:2])
+                asked = _plain(told.messages[1].content)
                 if not any(words in asked for words in withheld):
                     found.append(told)
             if len(found) == MOST:
@@ -122,7 +122,7 @@ def _knows_only(
 ) -> bool:
     if adapter is None:
         return True
-    return adapter in adapters and set(trained).issuperset(adapters[adapter])
+    return adapter in adapters and all(id in trained for id in adapters[adapter])
 
 
 def _went_well(step: Step) -> bool:

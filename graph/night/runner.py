@@ -132,7 +132,8 @@ def _finished(shop: NightShop, night: str) -> NightReport:
 
 def _give_up(shop: NightShop, night: str, allowed: int) -> None:
     """End a night that was broken off again and again: what is served stays."""
-    store, current = shop.store, shop.current
+    store = shop.store
+    current = shop.served(store.begun(night).context)
     why = f"it was broken off {allowed} times"
     is_served = shop.registry.pointer().why == f"night {night}"
     store.clear(night)  # one of its files may be what stood in the way
