@@ -75,7 +75,7 @@ def test_vectors_have_length_one_and_do_not_depend_on_their_company(model: MiniL
     assert rows.shape == (3, model.dimension) == (3, 384)
     assert rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
-    assert np.allclose(rows[0], model.embed(texts[:1])[0], atol=1e-5)
+    assert rows[0] @ model.embed(texts[:1])[0] > 0.999  # not 1 where it calculates in bf16
     assert model.embed([]).shape == (0, 384)
 
 
