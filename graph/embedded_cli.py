@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--processes", type=int, default=1, help="that average their gradients: larger batches"
     )
+    train.add_argument(
+        "--fast", action="store_true", help="bf16 and compiled code; needs a C++ compiler"
+    )
     train.add_argument("--device", default="cpu", help="a torch device: cpu, cuda, mps")
     evaluate = commands.add_parser("eval", help="run the crew on held-out tasks and count")
     evaluate.add_argument("--seed", type=int, default=1)
@@ -101,6 +104,7 @@ def _train(options: argparse.Namespace) -> int:
         seed=options.seed,
         threads=options.threads,
         processes=options.processes,
+        fast=options.fast,
         device=options.device,
     )
     sys.stderr.write(f"log: {options.folder / 'log.jsonl'}\n")

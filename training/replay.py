@@ -10,11 +10,9 @@ from random import Random
 
 from training.dataset.reader import Item, Turn
 from training.dataset.stats import is_direct
-from training.embedded.course import replayed_dialogue
+from training.embedded.course import mended, replayed_dialogue
 from training.embedded.curriculum import Turn as Spoken
-from training.embedded.curriculum import dialogue
 from training.embedded.names import Names, TrainingNames
-from training.embedded.tasks import Split, generate_task
 from training.examples.scribe import PromptSet
 from training.starter.generate import PROTOCOL, starter
 
@@ -72,16 +70,12 @@ def _names(model: Path) -> Names:
     return TrainingNames(letter_pieces(Tokenizer.from_file(str(model / "tokenizer.json"))))
 
 
-def _mended(names: Names, rng: Random) -> Sequence[Spoken]:
+def _mended(names: Names, rng: Random) -> list[Spoken]:
     """Return a dialogue about a mend; half of the faulty functions have a contract.
 
     With contracts alone, a refused mend would soon be the likelier one.
     """
-    has_contract = rng.random() < 0.5
-    while True:
-        task = generate_task(Split(names=names), rng)
-        if task.kind == "fix" and (task.level is not None) == has_contract:
-            return list(dialogue(task, rng))
+    return mended(names, rng, is_protected=rng.random() < 0.5)
 
 
 def _item(kind: str, number: int, turns: Iterable[Spoken]) -> Item:

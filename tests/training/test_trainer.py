@@ -54,6 +54,43 @@ def test_a_run_can_begin_with_the_weights_of_another(tmp_path: Path) -> None:
     assert logs[1] < logs[0] - 0.5  # its first steps are another run's last ones
 
 
+def test_a_deeper_network_says_at_first_what_the_one_that_it_grew_from_said(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small, deep = Network(SMALL), Network(replace(SMALL, layers=3))
+    for weight in small.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    export(small, tmp_path)
+    small.take(tmp_path)  # what fp16 left of them
+    deep.take(tmp_path)
+    ids = torch.randint(0, SMALL.vocabulary, (2, 30))
+    assert torch.equal(deep(ids), small(ids))
+    deep(ids).square().sum().backward()
+    fresh = deep.get_parameter("layers.2.self_attn.o_proj.weight").grad
+    assert fresh is not None
+    assert fresh.abs().sum() > 0, "the new layer learns from the first step on"
+    with pytest.raises(UsageError, match="3 layers, which cannot become 2"):
+        export(deep, tmp_path / "deep")
+        small.take(tmp_path / "deep")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")  # torch's own
+def test_fast_training_computes_in_bf16_and_keeps_wide_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with torch.compiler.set_stance("force_eager"):  # the same steps, without minutes of compiling
+        fast = weights(train(prepared(tmp_path / "fast"), replace(config(8), fast=True), SMALL))
+    lines = (tmp_path / "fast" / "log.jsonl").read_text("utf-8").splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert losses[-1] < losses[0] - 0.3
+    plain = weights(train(prepared(tmp_path / "plain"), config(8), SMALL))
+    assert all((fast[name] - plain[name]).abs().max() < 0.2 for name in plain)
+    kept = torch.load(tmp_path / "fast" / "checkpoint.pt", weights_only=True)["network"]
+    assert {tensor.dtype for tensor in kept.values()} == {torch.float32}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="install a C\\+\\+ compiler, or leave out --fast"):
+        train(tmp_path / "none", replace(config(8), fast=True), SMALL)
+
+
 def test_weights_of_another_shape_are_refused_as_a_beginning(tmp_path: Path) -> None:
     first = train(tmp_path / "first", config(2), SMALL)
     other = NetworkConfig(hidden=32, layers=1, heads=2, kv_heads=1, mlp=64)

@@ -13,8 +13,9 @@ from training.embedded.tasks import Split, generate_task
 from training.embedded.taught import Fact, others
 
 LESSON_SHARE: Final = 0.6  # of the dialogues: nearly half of the tokens
-ASKED_SHARE: Final = 0.75  # of the lessons: questions; the others are runs
-DRILL_SHARE: Final = 0.6  # of the dialogues about tasks
+ASKED_SHARE: Final = 0.7  # of the lessons: questions; the others are runs
+DRILL_SHARE: Final = 0.55  # of the dialogues about tasks
+GUARDED_SHARE: Final = 0.1  # of the dialogues about tasks: mends of a protected function
 SHORT_TURNS: Final = 4  # a refusal has no more
 SHORT_SHARE: Final = 0.5  # end after the implementer: what follows is mostly copying
 RULES_SHARE: Final = 0.3  # are shown rules about something else
@@ -28,9 +29,20 @@ def training_dialogue(names: Names, rng: Random, book: Sequence[Fact] = ()) -> l
     """
     if rng.random() < LESSON_SHARE:
         return asked(names, rng, book) if rng.random() < ASKED_SHARE else done(names, rng)
-    if rng.random() < DRILL_SHARE:
+    drawn = rng.random()
+    if drawn < DRILL_SHARE:
         return list(drill(generate_task(Split(names=names), rng), rng))
+    if drawn < DRILL_SHARE + GUARDED_SHARE:
+        return mended(names, rng, is_protected=True)
     return _worked(names, rng)
+
+
+def mended(names: Names, rng: Random, *, is_protected: bool) -> list[Turn]:
+    """Return a dialogue about a mend, of a function with a contract or without one."""
+    while True:
+        task = generate_task(Split(names=names), rng)
+        if task.kind == "fix" and (task.level is not None) == is_protected:
+            return list(dialogue(task, rng))
 
 
 def replayed_dialogue(names: Names, rng: Random) -> list[Turn]:

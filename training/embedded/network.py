@@ -26,7 +26,7 @@ class NetworkConfig:
 
     vocabulary: int = 1280
     hidden: int = 256
-    layers: int = 4
+    layers: int = 6
     heads: int = 4
     kv_heads: int = 2
     mlp: int = 512
@@ -134,6 +134,9 @@ class Network(nn.Module):
     def take(self, folder: Path) -> None:
         """Take over the weights that ``export`` wrote into ``folder``.
 
+        Of a network of fewer layers the blocks are spread; the new ones between them pass on what
+        they are given, so that this network says at first what that one said.
+
         Raises:
             UsageError: there are none, or they are another network's.
         """
@@ -142,17 +145,29 @@ class Network(nn.Module):
             saved = {
                 name.removeprefix("model."): tensor for name, tensor in load_file(path).items()
             }
-            self.load_state_dict(saved)
-        except (OSError, RuntimeError, SafetensorError) as error:
+            layers = len({name.split(".")[1] for name in saved if name.startswith("layers.")})
+            if layers > len(self.layers):
+                raise ValueError(f"it has {layers} layers, which cannot become {len(self.layers)}")
+            fresh = self.state_dict() if layers < len(self.layers) else {}
+            self.load_state_dict(fresh | {self._place(name, layers): saved[name] for name in saved})
+        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise UsageError(
                 f"{str(path)!r} does not hold weights of this network ({error}); name the folder "
                 "of a model that `embedded train` made"
             ) from error
 
+    def _place(self, name: str, layers: int) -> str:
+        """Return what a weight of a network of ``layers`` layers is called here."""
+        head, *rest = name.split(".")
+        if head != "layers":
+            return name
+        return ".".join([head, str(int(rest[0]) * len(self.layers) // layers), *rest[1:]])
+
     def forward(self, ids: Tensor) -> Tensor:
         """Return the last hidden states (B, T, C) of token ids (B, T)."""
-        cos, sin = _rope_tables(self.config, ids.shape[1], ids.device)
         x = self.embed_tokens(ids)
+        tables = _rope_tables(self.config, ids.shape[1], ids.device)
+        cos, sin = (table.to(x.dtype) for table in tables)
         for layer in self.layers:
             x = layer(x, cos, sin)
         normed: Tensor = self.norm(x)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import struct
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -38,11 +41,14 @@ _DAMAGED: Final = (
     pickle.UnpicklingError, struct.error, EOFError, RuntimeError,
     KeyError, IndexError, TypeError, ValueError, AttributeError,
 )  # fmt: skip
+_COMPILERS: Final = ("c++", "g++", "clang++")
 _CHUNK: Final = 256  # dialogues generated and sorted by length at a time
 _PAGE: Final = 2  # chunks: a fact is asked about some 65 times while it is in the book
 
 
 Place = tuple[int, int]
+Gradients = Callable[[Tensor, Tensor], float]
+"""Leaves the gradients of a batch (ids, learned) at the weights and returns its loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,9 @@ class TrainConfig:
     """One run. ``steps`` updates, each from a batch of about ``batch_tokens`` tokens per process.
 
     The rate decays over the last share. ``rate`` scales both learning rates: 1 from scratch; a
-    trained model wants about half of it. ``threads`` are those of one process.
+    trained model wants about half of it. ``threads`` are those of one process. ``fast`` computes
+    losses and gradients in bf16 with compiled code, which takes a C++ compiler and minutes at the
+    start; the weights that are updated stay in fp32.
     """
 
     steps: int = 3600
@@ -66,14 +74,22 @@ class TrainConfig:
     threads: int = 2
     processes: int = 1
     device: str = "cpu"
+    fast: bool = False
 
 
 class Muon(torch.optim.Optimizer):
     """Momentum whose update is orthogonalised by five Newton-Schulz steps."""
 
-    def __init__(self, params: list[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
-        """Optimise matrices only."""
+    def __init__(
+        self,
+        params: list[nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Optimise matrices only; updates are made orthogonal in ``dtype``."""
         super().__init__(params, {"lr": lr, "momentum": momentum})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -85,7 +101,7 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(weight)
                 buffer: Tensor = state["momentum"]
                 buffer.lerp_(weight.grad, 1 - group["momentum"])
-                update = _orthogonal(weight.grad.lerp(buffer, group["momentum"]))
+                update = _orthogonal(weight.grad.lerp(buffer, group["momentum"]).to(self._dtype))
                 scale = max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
                 weight.add_(update, alpha=-group["lr"] * scale)
 
@@ -207,7 +223,7 @@ def _start(
     matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n]
     optimizers: list[torch.optim.Optimizer] = [
-        Muon(matrices, config.muon_rate),
+        Muon(matrices, config.muon_rate, dtype=torch.bfloat16 if config.fast else torch.float32),
         torch.optim.AdamW(others, config.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     run = _Run(network, optimizers, [(chunk, 0) for chunk in range(config.processes)], rank)
@@ -269,11 +285,16 @@ def train(
     outlives the one that calls.
 
     Raises:
-        UsageError: the device is not there, or ``start`` is no model of this shape.
+        UsageError: the device or a compiler is not there, or ``start`` is no model of this shape.
         StoreUnavailable: the checkpoint is damaged, or another network's or number of processes';
             one of several processes failed.
     """
     _check_device(config.device)
+    if config.fast and not any(map(shutil.which, _COMPILERS)):
+        raise UsageError(
+            f"fast training compiles, and none of {', '.join(_COMPILERS)} is on PATH; install a "
+            "C++ compiler, or leave out --fast"
+        )
     model = _model_folder(folder, config, start)
     if config.processes == 1:
         _learn(folder, config, shape, start)
@@ -311,19 +332,34 @@ def _part(
     distributed.destroy_process_group()
 
 
+@contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Take numbers below about 1e-38 for 0.
+
+    Most gradients of a network that is sure of itself are as small, and x86 takes many times as
+    long for them as for others.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_without_denormals()
 def _learn(
     folder: Path, config: TrainConfig, shape: NetworkConfig, start: Path | None, rank: int = 0
 ) -> None:
     torch.set_num_threads(config.threads)
     model, checkpoint = folder / "model", folder / "checkpoint.pt"
     run = _start(config, shape, checkpoint, start, rank)
+    gradients = _narrow(run.network) if config.fast else _plain(run.network)
     began, total = time.monotonic(), 0.0
     stream = batches(_tokenizer(model), config, run.places[rank])
     while run.step < config.steps:
         run.places[rank], ids, learned = next(stream)
-        loss = run.network.loss(ids.to(config.device), learned.to(config.device))
-        loss.backward()  # type: ignore[no-untyped-call]
-        mean, tokens = _together(run, config, loss.item(), ids.numel())
+        loss = gradients(ids.to(config.device), learned.to(config.device))
+        mean, tokens = _together(run, config, loss, ids.numel())
         _update(run, config)
         run.step += 1
         run.tokens += tokens
@@ -335,6 +371,37 @@ def _learn(
                 export(run.network, model)
                 _report(folder, run, total / config.save_every, time.monotonic() - began)
             total = 0.0
+
+
+def _plain(network: Network) -> Gradients:
+    """Return what gives ``network`` its gradients."""
+
+    def gradients(ids: Tensor, learned: Tensor) -> float:
+        loss = network.loss(ids, learned)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    return gradients
+
+
+def _narrow(network: Network) -> Gradients:
+    """Return what gives ``network`` the gradients of a compiled copy of it in bf16."""
+    narrow = deepcopy(network).to(torch.bfloat16)
+    compiled = torch.compile(narrow.loss, dynamic=True)
+    pairs = list(zip(network.parameters(), narrow.parameters(), strict=True))
+
+    def gradients(ids: Tensor, learned: Tensor) -> float:
+        with torch.no_grad():
+            for wide, copy in pairs:
+                copy.copy_(wide)
+                copy.grad = None
+        loss = compiled(ids, learned)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for wide, copy in pairs:
+            wide.grad = None if copy.grad is None else copy.grad.float()
+        return float(loss.item())
+
+    return gradients
 
 
 def _together(run: _Run, config: TrainConfig, loss: float, tokens: int) -> tuple[float, int]:

@@ -18,6 +18,7 @@ from typing import IO, Final
 
 from mcp_local_llm import LocalLLMError, StoreUnavailable, UsageError
 from training.lora.checkpoint import identify
+from training.lora.denormals import flush_denormals
 from training.lora.loop import run_job
 from training.lora.records import Event, Failed, Job
 
@@ -30,6 +31,7 @@ _LOCK_WAIT_S: Final = 2.0  # an orphan that still holds it is on its way out
 def main(argv: Sequence[str]) -> int:
     """Train the job in ``argv[0]`` for the process ``argv[1]`` and return the exit code."""
     job = Job.model_validate_json(argv[0])
+    flush_denormals()  # most gradients of a model that is sure of itself
     try:
         with _ending_with(int(argv[1])), _held(job.out):
             run_job(job, identify(job), _tell)
