@@ -22,6 +22,8 @@ from memory.records import Item, Provenance
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Script
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 60.0
 REFUSAL = "<plan>\ngoal: g\nrefuse: not today\n</plan>\n"
 QUERY = "sum of the values in a cart"

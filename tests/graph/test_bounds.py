@@ -13,6 +13,8 @@ from memory.project import project_id
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Run, Script
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_test_that_passes_already_goes_back_to_the_tester(
     run: Run, script: Script, demo: Demo

@@ -17,6 +17,8 @@ from memory.records import SOURCE
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Ended, Run, Script
 
+pytestmark = pytest.mark.slow
+
 RULE = "Never use a generator expression"
 TAGS = '<tags prompt="compact-1" rules="r1" level="flexible" marks="concept:list pattern:plain"/>'
 PLAIN = f"""<tool:fs.edit path="shop/cart.py" symbol="total_above">

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.graph.conftest import Demo, Run, Script
 
+pytestmark = pytest.mark.slow
+
 
 def episodes(project: Path, home: Path) -> list[Stored]:
     with SharedMemory(home, project_id(project)) as memory:

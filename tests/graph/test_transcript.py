@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agents.brief import BriefRule
 from agents.profiles import EMBEDDED, ModelConfig
 from graph.accepted import success
@@ -28,6 +30,8 @@ from training.dataset.encoding import Encoder
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Script
+
+pytestmark = pytest.mark.slow
 
 
 def accepted(demo: Demo) -> tuple[Item, ...]:

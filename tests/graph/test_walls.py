@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agents.brief import render_brief
 from agents.protection import Protection
 from agents.shared_memory import SharedMemory
@@ -24,6 +26,8 @@ from memory.records import Kind, Level, PreservationTag, Where
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Demo, Run, Script
+
+pytestmark = pytest.mark.slow
 
 STRICT = (
     '[[contract]]\nid = "cart"\nregion = "shop/cart.py"\nlevel = "strict"\nreason = "audited"\n'
