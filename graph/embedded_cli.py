@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="begin with this model's weights (give a lower --rate, 0.5 for example)",
     )
+    train.add_argument(
+        "--layers", type=int, default=4, help="of the network; it may have more than --from has"
+    )
     train.add_argument("--rate", type=float, default=1.0, help="scales the learning rates")
     train.add_argument("--threads", type=int, default=2, help="of one process")
     train.add_argument(
@@ -87,12 +90,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from training.embedded.curve import write_curve
+    from training.embedded.network import NetworkConfig
     from training.embedded.trainer import TrainConfig, train
 
     if not 0 < options.rate <= 2:
         raise UsageError(f"--rate is {options.rate:g}; give a number above 0, up to 2")
     for name, value, example in (
         ("--steps", options.steps, 2600),
+        ("--layers", options.layers, 4),
         ("--threads", options.threads, 2),
         ("--processes", options.processes, 2),
     ):
@@ -109,7 +114,8 @@ def _train(options: argparse.Namespace) -> int:
     )
     sys.stderr.write(f"log: {options.folder / 'log.jsonl'}\n")
     try:
-        model = train(options.folder, config, start=options.start)
+        shape = NetworkConfig(layers=options.layers)
+        model = train(options.folder, config, shape, start=options.start)
         write_curve(options.folder / "log.jsonl")
     except OSError as error:
         raise StoreUnavailable(
