@@ -115,7 +115,7 @@ async def test_a_server_killed_in_mid_answer_is_restarted_and_asked_again_once(
         resident_here(state_home),
         open_model(settings_for(random_checkpoint), home=state_home) as model,
     ):
-        undisturbed = await model.complete(HELLO, max_tokens=200)
+        undisturbed = await model.complete(HELLO, max_tokens=400)
         (server,) = (await status_of(state_home)).servers
         killed: list[str] = []
 
@@ -124,7 +124,7 @@ async def test_a_server_killed_in_mid_answer_is_restarted_and_asked_again_once(
                 os.kill(server.pid or 0, signal.SIGKILL)
             killed.append(piece)
 
-        disturbed = await model.complete(HELLO, max_tokens=200, on_token=kill_once)
+        disturbed = await model.complete(HELLO, max_tokens=400, on_token=kill_once)
         assert disturbed.text == undisturbed.text
         assert model.restarts == 1
         (server,) = (await status_of(state_home)).servers
