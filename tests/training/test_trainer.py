@@ -17,8 +17,9 @@ from tokenizers import Tokenizer
 from agents.weights import EMBEDDED_WEIGHTS
 from mcp_local_llm import StoreUnavailable, UsageError
 from tests.waiting import until
+from training.embedded.muon import Muon
 from training.embedded.network import Network, NetworkConfig, export
-from training.embedded.trainer import Muon, TrainConfig, rate_share, train
+from training.embedded.trainer import TrainConfig, rate_share, train
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,5 @@
 """Trains the embedded model from scratch: Muon for the matrices, AdamW for the rest.
 
-Muon: K. Jordan and others, "Muon: an optimizer for hidden layers in neural networks" (2024).
 The run is resumable and depends on its seed and the number of its processes alone (and on the
 number of threads, through the order of floating-point sums).
 """
@@ -15,9 +14,7 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -25,11 +22,13 @@ from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 from torch.multiprocessing.spawn import ProcessException, spawn
 
 from mcp_local_llm import StoreUnavailable, UsageError
 from training.embedded.course import training_dialogue
+from training.embedded.gradients import narrow_gradients, plain_gradients, without_denormals
+from training.embedded.muon import Muon
 from training.embedded.names import TrainingNames
 from training.embedded.network import Network, NetworkConfig, export
 from training.embedded.taught import book
@@ -47,8 +46,6 @@ _PAGE: Final = 2  # chunks: a fact is asked about some 65 times while it is in t
 
 
 Place = tuple[int, int]
-Gradients = Callable[[Tensor, Tensor], float]
-"""Leaves the gradients of a batch (ids, learned) at the weights and returns its loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,47 +72,6 @@ class TrainConfig:
     processes: int = 1
     device: str = "cpu"
     fast: bool = False
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum whose update is orthogonalised by five Newton-Schulz steps."""
-
-    def __init__(
-        self,
-        params: list[nn.Parameter],
-        lr: float,
-        momentum: float = 0.95,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """Optimise matrices only; updates are made orthogonal in ``dtype``."""
-        super().__init__(params, {"lr": lr, "momentum": momentum})
-        self._dtype = dtype
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every matrix from its gradient."""
-        for group in self.param_groups:
-            for weight in group["params"]:
-                state = self.state[weight]
-                if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                buffer: Tensor = state["momentum"]
-                buffer.lerp_(weight.grad, 1 - group["momentum"])
-                update = _orthogonal(weight.grad.lerp(buffer, group["momentum"]).to(self._dtype))
-                scale = max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
-                weight.add_(update, alpha=-group["lr"] * scale)
-
-
-def _orthogonal(matrix: Tensor) -> Tensor:
-    a, b, c = 3.4445, -4.7750, 2.0315  # the quintic's published coefficients
-    x: Tensor = matrix / (matrix.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    if tall:
-        x = x.T
-    for _ in range(5):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
 
 
 def _chunk_rng(seed: int, chunk: int) -> Random:
@@ -332,28 +288,14 @@ def _part(
     distributed.destroy_process_group()
 
 
-@contextmanager
-def _without_denormals() -> Iterator[None]:
-    """Take numbers below about 1e-38 for 0.
-
-    Most gradients of a network that is sure of itself are as small, and x86 takes many times as
-    long for them as for others.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-@_without_denormals()
+@without_denormals()
 def _learn(
     folder: Path, config: TrainConfig, shape: NetworkConfig, start: Path | None, rank: int = 0
 ) -> None:
     torch.set_num_threads(config.threads)
     model, checkpoint = folder / "model", folder / "checkpoint.pt"
     run = _start(config, shape, checkpoint, start, rank)
-    gradients = _narrow(run.network) if config.fast else _plain(run.network)
+    gradients = narrow_gradients(run.network) if config.fast else plain_gradients(run.network)
     began, total = time.monotonic(), 0.0
     stream = batches(_tokenizer(model), config, run.places[rank])
     while run.step < config.steps:
@@ -371,37 +313,6 @@ def _learn(
                 export(run.network, model)
                 _report(folder, run, total / config.save_every, time.monotonic() - began)
             total = 0.0
-
-
-def _plain(network: Network) -> Gradients:
-    """Return what gives ``network`` its gradients."""
-
-    def gradients(ids: Tensor, learned: Tensor) -> float:
-        loss = network.loss(ids, learned)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item()
-
-    return gradients
-
-
-def _narrow(network: Network) -> Gradients:
-    """Return what gives ``network`` the gradients of a compiled copy of it in bf16."""
-    narrow = deepcopy(network).to(torch.bfloat16)
-    compiled = torch.compile(narrow.loss, dynamic=True)
-    pairs = list(zip(network.parameters(), narrow.parameters(), strict=True))
-
-    def gradients(ids: Tensor, learned: Tensor) -> float:
-        with torch.no_grad():
-            for wide, copy in pairs:
-                copy.copy_(wide)
-                copy.grad = None
-        loss = compiled(ids, learned)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for wide, copy in pairs:
-            wide.grad = None if copy.grad is None else copy.grad.float()
-        return float(loss.item())
-
-    return gradients
 
 
 def _together(run: _Run, config: TrainConfig, loss: float, tokens: int) -> tuple[float, int]:
