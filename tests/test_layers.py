@@ -14,6 +14,8 @@ SEAMS = {
     "torch": {
         "memory/minilm.py",
         "training/embedded/network.py",
+        "training/embedded/gradients.py",
+        "training/embedded/muon.py",
         "training/embedded/trainer.py",
     },
     "sentence_transformers": {"memory/minilm.py"},
