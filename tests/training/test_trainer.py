@@ -45,7 +45,7 @@ def test_the_loss_falls_and_the_log_says_so(tmp_path: Path) -> None:
 
 
 def test_a_run_can_begin_with_the_weights_of_another(tmp_path: Path) -> None:
-    first = train(tmp_path / "first", config(12, save_every=4), SMALL)
+    first = train(prepared(tmp_path / "first"), config(12, save_every=4), SMALL)
     second = train(tmp_path / "second", config(4, save_every=4), SMALL, start=first)
     assert (second / "tokenizer.json").read_bytes() == (first / "tokenizer.json").read_bytes()
     logs = [
@@ -93,7 +93,7 @@ def test_fast_training_computes_in_bf16_and_keeps_wide_weights(
 
 
 def test_weights_of_another_shape_are_refused_as_a_beginning(tmp_path: Path) -> None:
-    first = train(tmp_path / "first", config(2), SMALL)
+    first = train(prepared(tmp_path / "first"), config(2), SMALL)
     other = NetworkConfig(hidden=32, layers=1, heads=2, kv_heads=1, mlp=64)
     with pytest.raises(UsageError, match="does not hold weights of this network"):
         train(tmp_path / "second", config(2), other, start=first)
@@ -144,16 +144,13 @@ def test_a_process_that_cannot_go_on_ends_the_others_and_says_why(tmp_path: Path
 
 def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     whole, halves = tmp_path / "whole", tmp_path / "halves"
-    expected = weights(train(whole, config(6), SMALL))
+    expected = weights(train(prepared(whole), config(6), SMALL))
     long = config(6)
     # What an interruption leaves behind is a checkpoint: make one by an equal run cut short.
     import training.embedded.trainer as trainer
 
     run = trainer._start(long, SMALL, halves / "checkpoint.pt", None)
-    (halves / "model").mkdir(parents=True)
-    (halves / "model" / "tokenizer.json").write_bytes(
-        (whole / "model" / "tokenizer.json").read_bytes()
-    )
+    prepared(halves)
     tokenizer = Tokenizer.from_file(str(halves / "model" / "tokenizer.json"))
     stream = trainer.batches(tokenizer, long, run.places[0])
     for _ in range(3):

@@ -12,9 +12,9 @@ from training.embedded.names import Names
 from training.embedded.tasks import Split, generate_task
 from training.embedded.taught import Fact, others
 
-LESSON_SHARE: Final = 0.6  # of the dialogues: nearly half of the tokens
+LESSON_SHARE: Final = 0.45  # of the dialogues
 ASKED_SHARE: Final = 0.7  # of the lessons: questions; the others are runs
-DRILL_SHARE: Final = 0.55  # of the dialogues about tasks
+DRILL_SHARE: Final = 0.3  # of the dialogues about tasks
 GUARDED_SHARE: Final = 0.1  # of the dialogues about tasks: mends of a protected function
 SHORT_TURNS: Final = 4  # a refusal has no more
 SHORT_SHARE: Final = 0.5  # end after the implementer: what follows is mostly copying
