@@ -21,8 +21,9 @@ from agents.endpoint import Endpoint, ServerConfig
 from agents.server import ServerProcess, free_port
 from agents.weights import EMBEDDED_WEIGHTS, materialize
 from mcp_local_llm import ModelUnavailable, UsageError
+from training.held import LOCK
 from training.lora.checkpoint import CHECKPOINT
-from training.lora.child import LOCK, main
+from training.lora.child import main
 from training.lora.recipe import Budget, Recipe
 from training.lora.records import EVENT, Event, Failed, Job, Planned, Stepped, Validated
 from training.lora.trainer import TrainingEnded, default_out, train
@@ -105,7 +106,7 @@ def test_a_second_training_of_a_folder_is_refused_while_the_first_one_works(
     out.mkdir()
     with (out / LOCK).open("w") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match=r"another training is at work .*--out"):
+        with pytest.raises(UsageError, match=r"another training is at work .*another folder"):
             train(letters, random_checkpoint, out, quick, ample)
 
 

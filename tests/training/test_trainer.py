@@ -102,16 +102,17 @@ def test_weights_of_another_shape_are_refused_as_a_beginning(tmp_path: Path) -> 
 
 
 _BOTH = """
-import sys
+import signal, sys
 from pathlib import Path
 from tests.training.test_trainer import SMALL, together
 from training.embedded.trainer import train
-train(Path(sys.argv[1]), together(), SMALL)
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a script's background job
+train(Path(sys.argv[1]), together(10_000), SMALL)
 """
 
 
-def together(processes: int = 2) -> TrainConfig:
-    return replace(config(6), processes=processes)
+def together(steps: int) -> TrainConfig:
+    return replace(config(steps), processes=2, decay_share=0.0)  # one step is the same in any plan
 
 
 def prepared(folder: Path) -> Path:
@@ -122,16 +123,19 @@ def prepared(folder: Path) -> Path:
 
 
 def test_two_processes_train_one_network_and_go_on_after_a_kill(tmp_path: Path) -> None:
-    expected = weights(train(prepared(tmp_path / "whole"), together(), SMALL))
     halves = prepared(tmp_path / "halves")
     started = subprocess.Popen([sys.executable, "-c", _BOTH, str(halves)])
     until(lambda: (halves / "log.jsonl").exists())
+    with pytest.raises(UsageError, match="another training is at work"):
+        train(halves, together(6), SMALL)
     parts = psutil.Process(started.pid).children(recursive=True)
     started.kill()
     started.wait()
     assert psutil.wait_procs(parts, timeout=60)[1] == [], "none outlives the one that called"
-    resumed = weights(train(halves, together(), SMALL))
-    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+    done = json.loads((halves / "log.jsonl").read_text("utf-8").splitlines()[-1])["step"]
+    resumed = weights(train(halves, together(done + 2), SMALL))
+    whole = weights(train(prepared(tmp_path / "whole"), together(done + 2), SMALL))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     with pytest.raises(StoreUnavailable, match="it is of 2 processes"):
         train(halves, config(6), SMALL)
 
@@ -139,7 +143,7 @@ def test_two_processes_train_one_network_and_go_on_after_a_kill(tmp_path: Path) 
 def test_a_process_that_cannot_go_on_ends_the_others_and_says_why(tmp_path: Path) -> None:
     (prepared(tmp_path) / "checkpoint.partial").mkdir()  # nothing can be written there
     with pytest.raises(StoreUnavailable, match=r"Is a directory.*goes on from the last"):
-        train(tmp_path, together(), SMALL)
+        train(tmp_path, together(6), SMALL)
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path) -> None:

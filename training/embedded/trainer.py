@@ -13,9 +13,11 @@ import shutil
 import struct
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -33,6 +35,7 @@ from training.embedded.names import TrainingNames
 from training.embedded.network import Network, NetworkConfig, export
 from training.embedded.taught import book
 from training.embedded.vocabulary import encode, letter_pieces, save_tokenizer, train_tokenizer
+from training.held import held
 
 _SHAPE: Final = NetworkConfig()
 # What torch raises for a file that is cut short, of another kind, or of another network.
@@ -241,9 +244,10 @@ def train(
     outlives the one that calls.
 
     Raises:
-        UsageError: the device or a compiler is not there, or ``start`` is no model of this shape.
+        UsageError: the device or a compiler is not there, ``start`` is no model of this shape, or
+            another training is at work in ``folder``.
         StoreUnavailable: the checkpoint is damaged, or another network's or number of processes';
-            one of several processes failed.
+            one of several processes failed; ``folder`` cannot be written to.
     """
     _check_device(config.device)
     if config.fast and not any(map(shutil.which, _COMPILERS)):
@@ -251,6 +255,11 @@ def train(
             f"fast training compiles, and none of {', '.join(_COMPILERS)} is on PATH; install a "
             "C++ compiler, or leave out --fast"
         )
+    with held(folder):
+        return _trained(folder, config, shape, start)
+
+
+def _trained(folder: Path, config: TrainConfig, shape: NetworkConfig, start: Path | None) -> Path:
     model = _model_folder(folder, config, start)
     if config.processes == 1:
         _learn(folder, config, shape, start)
@@ -280,12 +289,20 @@ def _part(
     start: Path | None,
 ) -> None:
     """Be one of several processes that train together; they meet at a file."""
+    threading.Thread(target=_end_with_caller, daemon=True).start()
     os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
     distributed.init_process_group(
         "gloo", init_method=meeting.as_uri(), rank=rank, world_size=config.processes
     )
     _learn(folder, config, shape, start, rank)
     distributed.destroy_process_group()
+
+
+def _end_with_caller() -> None:
+    # torch has SIGINT sent on Linux alone, which a script's background jobs ignore.
+    if caller := parent_process():
+        caller.join()
+        os._exit(1)
 
 
 @without_denormals()
