@@ -124,7 +124,7 @@ def test_the_process_tells_events_and_ends_with_the_error_it_told(
     (failed,) = [EVENT.validate_json(line) for line in capsys.readouterr().out.splitlines()]
     assert isinstance(failed, Failed) and failed.error == "ModelUnavailable"
 
-    nowhere = job.model_copy(update={"out": tmp_path / "nowhere"})
+    nowhere = job.model_copy(update={"out": tmp_path / "adapters.safetensors" / "nowhere"})
     assert main([nowhere.model_dump_json(), str(os.getppid())]) == 3
     assert "StoreUnavailable" in capsys.readouterr().out
 
