@@ -37,7 +37,8 @@ check: $(STAMP)  ## black, ruff, mypy
 	@$(BIN)/mypy
 
 cov:
-	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=json:.coverage.json
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
+	  $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=json:.coverage.json
 	@$(BIN)/python tests/coverage_limits.py .coverage.json
 
 attack: $(STAMP)  ## 10,000 attacks on protected code; takes a while

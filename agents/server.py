@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 from agents.blas import find_blas
 from agents.endpoint import ServerConfig, Serving, build_server_command, is_server_of
 from agents.hardware import Hardware, detect
+from agents.weights import weight_files
 from mcp_local_llm import ModelUnavailable, StoreUnavailable
 from memory.private import private_folder
 from tools.process import Spawned, scrubbed_env, spawn_detached
@@ -36,6 +37,9 @@ _LOG_TAIL_BYTES: Final = 4_000
 _PORT_TAKEN: Final = "Address already in use"
 # A working server uses far more than this share of a core; a deadlocked one far less.
 _BUSY_SHARE: Final = 0.05
+# Weights of fewer bytes are multiplied before a second thread has begun: two threads took five to
+# eleven times the CPU of one beside other work, and longer (docs/decisions.md).
+_SMALL_BYTES: Final = 64_000_000
 
 
 class Probe(StrEnum):
@@ -233,12 +237,17 @@ def server_environment(config: Serving, hardware: Hardware, hub: Path) -> dict[s
         "PYTHONUNBUFFERED": "1",
     }
     if hardware.accelerator == "cpu":
-        threads = str(config.threads or hardware.threads)
+        threads = str(config.threads or _threads(config.model_path, hardware))
         env |= {f"{name}_NUM_THREADS": threads for name in ("OMP", "OPENBLAS", "MKL")}
         env["MLX_DISABLE_COMPILE"] = "1"  # else a C++ compiler runs at the first request
         if library := find_blas():
             env["LD_PRELOAD"] = str(library)
     return env
+
+
+def _threads(model: Path, hardware: Hardware) -> int:
+    is_small = sum(path.stat().st_size for path in weight_files(model)) < _SMALL_BYTES
+    return 1 if is_small else hardware.threads
 
 
 def end_orphans(owner: str) -> int:

@@ -82,6 +82,16 @@ def test_a_cpu_child_is_tuned_and_offline_and_a_metal_child_is_left_alone(tmp_pa
     assert "MLX_DISABLE_COMPILE" not in server_environment(config, metal, tmp_path / "hub")
 
 
+def test_a_small_model_has_one_thread_of_a_cpu_and_a_large_one_all(tmp_path: Path) -> None:
+    config = ServerConfig(model_path=tmp_path, port=1)
+    cpu = Hardware(threads=8, memory_gb=8, chip="x", accelerator="cpu")
+    with (tmp_path / "model.safetensors").open("wb") as weights:
+        weights.truncate(10_000_000)
+        assert server_environment(config, cpu, tmp_path)["OMP_NUM_THREADS"] == "1"
+        weights.truncate(100_000_000)
+        assert server_environment(config, cpu, tmp_path)["OMP_NUM_THREADS"] == "8"
+
+
 async def test_a_server_answers_counts_as_we_do_and_stops_twice(
     random_checkpoint: Path, tmp_path: Path
 ) -> None:
