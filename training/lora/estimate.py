@@ -15,6 +15,7 @@ _FLOAT: Final = 4  # bytes; adapters are trained in 32 bits whatever the base is
 _ADAPTER_COPIES: Final = 6  # weights, two moments, gradient, accumulated gradient, the best so far
 _LOGIT_COPIES: Final = 3  # logits, their exponentials, their gradient
 _SCORE_COPIES: Final = 2  # attention weights and their gradient
+_MOMENT_BYTES: Final = 24  # of two matrices a layer, each in 32 and in 64 bits
 _PROCESS_BYTES: Final = int(0.3 * GIB)  # Python and its libraries
 
 
@@ -56,7 +57,8 @@ def estimate_training(model: Path, recipe: Recipe, longest_tokens: int) -> Memor
     shape = _Shape.of(config)
     return Memory(
         weights_bytes=weights,
-        adapter_bytes=_ADAPTER_COPIES * _FLOAT * adapter_parameters(shape, recipe),
+        adapter_bytes=_ADAPTER_COPIES * _FLOAT * adapter_parameters(shape, recipe)
+        + _moments(shape, recipe),
         activation_bytes=_activations(shape, recipe, recipe.batch * longest_tokens, longest_tokens),
     )
 
@@ -103,18 +105,30 @@ class _Shape(Record):
 
 def adapter_parameters(shape: _Shape, recipe: Recipe) -> int:
     """Return how many numbers the adapter has."""
+    return recipe.rank * sum(map(sum, _adapted(shape, recipe)))
+
+
+def _moments(shape: _Shape, recipe: Recipe) -> int:
+    """Return the bytes that choosing the directions of the inputs takes."""
+    if recipe.directions == "random":
+        return 0
+    return _MOMENT_BYTES * sum(inputs**2 for inputs, _ in _adapted(shape, recipe))
+
+
+def _adapted(shape: _Shape, recipe: Recipe) -> list[tuple[int, int]]:
+    """Return inputs and outputs of every linear layer that gets an adapter."""
     sizes = {
-        "q_proj": shape.hidden + shape.queries,
-        "k_proj": shape.hidden + shape.keys,
-        "v_proj": shape.hidden + shape.keys,
-        "o_proj": shape.hidden + shape.queries,
-        "gate_proj": shape.hidden + shape.mlp,
-        "up_proj": shape.hidden + shape.mlp,
-        "down_proj": shape.hidden + shape.mlp,
+        "q_proj": (shape.hidden, shape.queries),
+        "k_proj": (shape.hidden, shape.keys),
+        "v_proj": (shape.hidden, shape.keys),
+        "o_proj": (shape.queries, shape.hidden),
+        "gate_proj": (shape.hidden, shape.mlp),
+        "up_proj": (shape.hidden, shape.mlp),
+        "down_proj": (shape.mlp, shape.hidden),
     }
     chosen = {key.rpartition(".")[2] for key in recipe.keys} or set(sizes)
     layers = shape.layers if recipe.layers < 1 else min(recipe.layers, shape.layers)
-    return recipe.rank * layers * sum(size for name, size in sizes.items() if name in chosen)
+    return [size for name, size in sizes.items() if name in chosen] * layers
 
 
 def _activations(shape: _Shape, recipe: Recipe, tokens: int, longest: int) -> int:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agents.footprint import GIB
 from mcp_local_llm import LocalLLMError
+from training.dataset.encoding import Encoded
 from training.lora.batches import Batch, Update
+from training.lora.contrast import directions
 from training.lora.recipe import BIAS_CORRECTION, Recipe, lora_parameters, schedule
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _ADAPTER: Final = "adapter/"
 _OPTIMIZER: Final = "optimizer/"
+_WEIGHTS: Final = (".lora_a", ".lora_b")
 
 
 class TrainingDiverged(LocalLLMError):
@@ -51,6 +54,10 @@ class Learner:
         self._model.freeze()
         mx.random.seed(recipe.seed)
         linear_to_lora_layers(self._model, recipe.layers, lora_parameters(recipe))
+        self._adapted = [one for one in self._model.modules() if "lora_a" in one]
+        if recipe.directions == "contrast":
+            for layer in self._adapted:
+                layer.freeze(recurse=False, keys="lora_a")
         if recipe.grad_checkpoint:
             grad_checkpoint(self._model.layers[0])  # type: ignore[no-untyped-call]
         rate = build_schedule(schedule(recipe, iterations))
@@ -65,6 +72,40 @@ class Learner:
         import mlx.core as mx
 
         return float(mx.get_peak_memory()) / GIB
+
+    def aim(self, new: Sequence[Encoded], kept: Sequence[Encoded]) -> None:
+        """Choose what each layer's adapter reads of its input, before the first update.
+
+        See ``training.lora.contrast``; an adapter with random directions is left as it is. Where
+        nothing is ``new``, everything is.
+
+        Raises:
+            UsageError: a layer has fewer inputs than the rank.
+        """
+        import mlx.core as mx
+
+        if self._recipe.directions == "contrast":
+            rank = self._recipe.rank
+            pairs = zip(self._moments(new or kept), self._moments(kept if new else ()), strict=True)
+            for layer, (taught, replayed) in zip(self._adapted, pairs, strict=True):
+                layer.lora_a = mx.array(directions(taught, replayed, rank))
+
+    def _moments(self, items: Sequence[Encoded]) -> list[NDArray[np.float64]]:
+        """Return the mean of x xᵀ over the inputs x of each adapted layer."""
+        import mlx.core as mx
+        import numpy as np
+
+        self._model.eval()
+        sums = [_Sum(layer.lora_a.shape[0]) for layer in self._adapted]
+        for layer, watch in zip(self._adapted, sums, strict=True):
+            watch.before, layer.dropout = layer.dropout, watch
+        for item in items:
+            mx.eval(self._model(mx.array([item.ids[:-1]])), [one.total for one in sums])
+            mx.clear_cache()
+        for layer, watch in zip(self._adapted, sums, strict=True):
+            layer.dropout = watch.before
+        count = max(1, sum(len(item.ids) - 1 for item in items))
+        return [np.array(one.total, np.float64) / count for one in sums]
 
     def learn(self, iteration: int, update: Update) -> float:
         """Make one update and return the mean loss per learned token before it.
@@ -121,7 +162,8 @@ class Learner:
         """
         import numpy as np
 
-        weights = _as_numpy(self._model.trainable_parameters())
+        everything = _as_numpy(self._model.parameters())
+        weights = {name: one for name, one in everything.items() if name.endswith(_WEIGHTS)}
         if not all(np.isfinite(one).all() for one in weights.values()):
             raise self._diverged(iteration)
         return weights
@@ -156,6 +198,23 @@ class Learner:
         )
 
 
+class _Sum:
+    """Stands where a layer's dropout does, through which its adapter reads, and sums up x xᵀ."""
+
+    def __init__(self, inputs: int) -> None:
+        import mlx.core as mx
+
+        self.total = mx.zeros((inputs, inputs))
+        self.before: Any = None
+
+    def __call__(self, x: Any) -> Any:
+        import mlx.core as mx
+
+        rows = x.reshape(-1, x.shape[-1]).astype(mx.float32)
+        self.total = self.total + rows.T @ rows
+        return x
+
+
 def learned_tokens(batches: Iterable[Batch]) -> int:
     """Return how many tokens of ``batches`` are predicted: all that are learned but a first one."""
     return sum(sum(item.learned[1:]) for batch in batches for item in batch)
@@ -184,8 +243,9 @@ def arrays(batch: Batch) -> tuple[Any, Any]:
 
 
 def _as_numpy(tree: Any) -> Arrays:
+    """Return copies by rows: safetensors writes an array's memory as it lies."""
     import numpy as np
     from mlx.utils import tree_flatten
 
     flat: dict[str, Any] = dict(tree_flatten(tree))
-    return {name: np.array(flat[name]) for name in sorted(flat)}
+    return {name: np.array(flat[name], order="C") for name in sorted(flat)}

@@ -52,9 +52,14 @@ _TOLERANCE: Final = 1e-4  # a loss that is lower by less is not better
 
 @dataclass(frozen=True, slots=True)
 class _Items:
-    """What is trained on and what is held out, encoded; items that are too long are gone."""
+    """What is trained on and what is held out, encoded; items that are too long are gone.
+
+    What is trained was made from what the user taught (``new``), or is replayed.
+    """
 
     train: list[Encoded]
+    new: list[Encoded]
+    replayed: list[Encoded]
     valid: list[Encoded]
     dropped: int
 
@@ -104,16 +109,27 @@ def run_job(job: Job, identity: Identity, tell: Tell) -> Trained:
 
 
 def _encoded(job: Job) -> _Items:
-    dataset, encoder = open_dataset(job.dataset), Encoder(job.model)
-    train = [encoder.encode(item) for item in dataset.items("train")]
+    dataset, encoder, limit = open_dataset(job.dataset), Encoder(job.model), job.recipe.max_tokens
+    train: list[Encoded] = []
+    new: list[Encoded] = []
+    replayed: list[Encoded] = []
+    for item in dataset.items("train"):
+        train.append(encoder.encode(item))
+        (new if item.of else replayed).append(train[-1])
     valid = [encoder.encode(item) for item in dataset.items("valid")]
-    kept, held_out = within(train, job.recipe.max_tokens), within(valid, job.recipe.max_tokens)
+    kept, held_out = within(train, limit), within(valid, limit)
     if not kept:
         raise UsageError(
-            f"every item of {str(job.dataset)!r} is longer than {job.recipe.max_tokens} tokens; "
+            f"every item of {str(job.dataset)!r} is longer than {limit} tokens; "
             "shorten them, or raise `max_tokens` in the recipe"
         )
-    return _Items(kept, held_out, len(train) + len(valid) - len(kept) - len(held_out))
+    return _Items(
+        train=kept,
+        new=within(new, limit),
+        replayed=within(replayed, limit),
+        valid=held_out,
+        dropped=len(train) + len(valid) - len(kept) - len(held_out),
+    )
 
 
 @dataclass(slots=True)
@@ -138,6 +154,7 @@ class _Run:
         """Train until nothing is left to do, and say why it ended."""
         recipe, last_s = self.job.recipe, 0.0
         if self.progress.iteration == 0:
+            self._aim()
             self._validate()
         for update in islice(updates(self.items.train, recipe), self.progress.iteration, None):
             if self.progress.worse >= recipe.patience:
@@ -153,6 +170,11 @@ class _Run:
             if self.progress.peak_memory_gb > self.job.budget.memory_gb:
                 return self._end("budget_memory")
         return "done"
+
+    def _aim(self) -> None:
+        started = time.monotonic()
+        self.learner.aim(self.items.new, self.items.replayed)
+        self._advance(time.monotonic() - started)
 
     def save(self) -> None:
         """Write a checkpoint, unless the last one says the same."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
@@ -22,13 +22,16 @@ class Recipe(Record):
     update from ``batch`` x ``accumulate`` items. ``warmup`` is a share of all iterations, during
     which the rate rises; then it falls along a cosine. ``validate_every`` counts iterations, and
     ``patience`` validations without an improvement, after which training ends. A gradient whose
-    norm over all weights is above ``clip`` is scaled down to it.
+    norm over all weights is above ``clip`` is scaled down to it. ``directions`` of its input that a
+    layer's adapter reads are ``random`` at first and learned, or chosen once and fixed
+    (``contrast``, see ``training.lora.contrast``).
     """
 
     rank: int = Field(default=16, ge=1, le=512)
     scale: float = Field(default=2.0, gt=0)
     dropout: float = Field(default=0.05, ge=0, lt=1)
     layers: int = Field(default=-1, ge=-1)
+    directions: Literal["random", "contrast"] = "random"
     keys: tuple[str, ...] = ()
     rate: float = Field(default=1e-4, gt=0)
     clip: float = Field(default=1.0, gt=0)
@@ -56,11 +59,14 @@ class Budget(Record):
     memory_gb: float = Field(gt=0)
 
 
-# The embedded model is tiny and sure of itself: it learns by many small, clipped updates, and at
-# twice this rate forgets its trade (docs/decisions.md).
+# The embedded model is tiny and sure of itself: it learns by many small, clipped updates, and with
+# random directions, or in its attention as well, forgets its trade (docs/decisions.md).
 RECIPES: Final = {
     EMBEDDED: Recipe(
-        rate=1e-3,
+        directions="contrast",
+        keys=("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+        rank=32,
+        rate=3e-3,
         batch=1,
         accumulate=1,
         epochs=8,
@@ -127,8 +133,8 @@ def mlx_config(
 ) -> dict[str, Any]:
     """Return the same training as a configuration for ``mlx_lm.lora -c``.
 
-    It counts each batch as an iteration, learns last messages alone, clips no gradient, and orders
-    batches otherwise, so the adapter that it makes is a sister, not a twin.
+    It counts each batch as an iteration, learns last messages alone, clips no gradient, has random
+    directions, and orders batches otherwise, so the adapter that it makes is a sister, not a twin.
     """
     return {
         "train": True,
