@@ -123,7 +123,8 @@ def test_it_stops_within_its_time_and_can_go_on_to_the_end(job: Job) -> None:
     assert (whole.stopped, whole.iterations) == ("done", 10)
 
 
-def test_an_interrupted_training_ends_with_the_same_bytes(job: Job) -> None:
+@pytest.mark.parametrize("directions", ["random", "contrast"])
+def test_an_interrupted_training_ends_with_the_same_bytes(job: Job, directions: str) -> None:
     class Cut(Exception):
         pass
 
@@ -131,6 +132,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(job: Job) -> None:
         if isinstance(event, Stepped) and event.iteration == 8:
             raise Cut
 
+    job = in_folder(job, "whole", directions=directions)
     run(job)
     halves = in_folder(job, "halves")
     with pytest.raises(Cut):
