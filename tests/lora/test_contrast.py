@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from mcp_local_llm import UsageError
 from training.lora.checkpoint import identify
 from training.lora.contrast import directions
 from training.lora.estimate import estimate_training
+from training.lora.learner import TrainingDiverged
 from training.lora.loop import run_job
 from training.lora.recipe import Budget, Recipe
 from training.lora.records import Job
@@ -90,6 +92,25 @@ def test_the_directions_are_chosen_once_and_only_the_way_out_is_learned(job: Job
         same = np.array_equal(one[name], other[name])
         assert same == name.endswith("lora_a")
         assert np.any(one[name])
+
+
+def test_a_rank_beyond_the_inputs_is_refused_and_leaves_the_folder_free(job: Job) -> None:
+    large = job.model_copy(update={"recipe": job.recipe.model_copy(update={"rank": 200})})
+    with pytest.raises(UsageError, match=r"rank of 200 is more than the .* inputs"):
+        run_job(large, identify(large), lambda _: None)
+    assert not any(job.out.iterdir())
+
+
+def test_a_model_that_computes_no_numbers_is_found_before_the_first_update(job: Job) -> None:
+    broken = job.model.with_name("broken")
+    shutil.copytree(job.model, broken)
+    weights = load_file(broken / "model.safetensors")
+    next(iter(weights.values()))[:] = np.nan
+    save_file(weights, broken / "model.safetensors", {"format": "mlx"})
+    spoilt = job.model_copy(update={"model": broken})
+    with pytest.raises(TrainingDiverged, match="in iteration 0"):
+        run_job(spoilt, identify(spoilt), lambda _: None)
+    assert not any(job.out.iterdir())
 
 
 def test_a_model_whose_moments_do_not_fit_is_estimated_so(job: Job) -> None:

@@ -81,13 +81,17 @@ class Learner:
 
         Raises:
             UsageError: a layer has fewer inputs than the rank.
+            TrainingDiverged: the inputs are no numbers.
         """
         import mlx.core as mx
+        import numpy as np
 
         if self._recipe.directions == "contrast":
             rank = self._recipe.rank
             pairs = zip(self._moments(new or kept), self._moments(kept if new else ()), strict=True)
             for layer, (taught, replayed) in zip(self._adapted, pairs, strict=True):
+                if not np.isfinite(taught + replayed).all():
+                    raise self._diverged(0)
                 layer.lora_a = mx.array(directions(taught, replayed, rank))
 
     def _moments(self, items: Sequence[Encoded]) -> list[NDArray[np.float64]]:
@@ -162,8 +166,7 @@ class Learner:
         """
         import numpy as np
 
-        everything = _as_numpy(self._model.parameters())
-        weights = {name: one for name, one in everything.items() if name.endswith(_WEIGHTS)}
+        weights = _as_numpy(self._model.parameters(), _WEIGHTS)
         if not all(np.isfinite(one).all() for one in weights.values()):
             raise self._diverged(iteration)
         return weights
@@ -242,10 +245,11 @@ def arrays(batch: Batch) -> tuple[Any, Any]:
     return mx.array(ids), mx.array(learned)
 
 
-def _as_numpy(tree: Any) -> Arrays:
-    """Return copies by rows: safetensors writes an array's memory as it lies."""
+def _as_numpy(tree: Any, ends: tuple[str, ...] = ("",)) -> Arrays:
+    """Return copies of what has such names, by rows: safetensors writes memory as it lies."""
     import numpy as np
     from mlx.utils import tree_flatten
 
     flat: dict[str, Any] = dict(tree_flatten(tree))
-    return {name: np.array(flat[name], order="C") for name in sorted(flat)}
+    names = sorted(name for name in flat if name.endswith(ends))
+    return {name: np.array(flat[name], order="C") for name in names}

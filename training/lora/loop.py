@@ -75,7 +75,8 @@ def run_job(job: Job, identity: Identity, tell: Tell) -> Trained:
     unless the budget cut it off.
 
     Raises:
-        UsageError: the dataset is wrong, or ``job.out`` is another training's.
+        UsageError: the dataset is wrong, ``job.out`` is another training's, or a layer has fewer
+            inputs than the recipe's rank; then the folder is free again.
         ModelUnavailable: the model is damaged, or would take more memory than the budget.
         StoreUnavailable: the disk refuses, or the checkpoint is damaged.
         TrainingDiverged: the loss stopped being a number; the folder is free again.
@@ -103,7 +104,7 @@ def run_job(job: Job, identity: Identity, tell: Tell) -> Trained:
     try:
         stopped = run.to_the_end()
         return _finish(run, stopped)
-    except TrainingDiverged:
+    except (TrainingDiverged, UsageError):
         release(job.out)
         raise
 
