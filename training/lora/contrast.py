@@ -6,6 +6,9 @@ columns of A are those v for which vᵀNv / vᵀ(K + εI)v is largest: direction
 say much and kept ones little. These are the common spatial patterns of signal processing (the
 generalised eigenvectors of Fukunaga and Koontz, 1970). Each column is as long as to hand on the
 energy of new inputs that mlx_lm's random A hands on.
+
+Not covered: what is learned is not kept from changing what is said about kept items, it is only
+made unlikely; and models whose layers have thousands of inputs, for which moments take too much.
 """
 
 from __future__ import annotations

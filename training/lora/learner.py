@@ -77,7 +77,8 @@ class Learner:
         """Choose what each layer's adapter reads of its input, before the first update.
 
         See ``training.lora.contrast``; an adapter with random directions is left as it is. Where
-        nothing is ``new``, everything is.
+        nothing is ``new``, everything is. Not covered: adapters of embeddings and of mixtures of
+        experts.
 
         Raises:
             UsageError: a layer has fewer inputs than the rank.
@@ -101,13 +102,14 @@ class Learner:
 
         self._model.eval()
         sums = [_Sum(layer.lora_a.shape[0]) for layer in self._adapted]
+        dropouts = [layer.dropout for layer in self._adapted]
         for layer, watch in zip(self._adapted, sums, strict=True):
-            watch.before, layer.dropout = layer.dropout, watch
+            layer.dropout = watch
         for item in items:
             mx.eval(self._model(mx.array([item.ids[:-1]])), [one.total for one in sums])
             mx.clear_cache()
-        for layer, watch in zip(self._adapted, sums, strict=True):
-            layer.dropout = watch.before
+        for layer, dropout in zip(self._adapted, dropouts, strict=True):
+            layer.dropout = dropout
         count = max(1, sum(len(item.ids) - 1 for item in items))
         return [np.array(one.total, np.float64) / count for one in sums]
 
@@ -208,7 +210,6 @@ class _Sum:
         import mlx.core as mx
 
         self.total = mx.zeros((inputs, inputs))
-        self.before: Any = None
 
     def __call__(self, x: Any) -> Any:
         import mlx.core as mx
