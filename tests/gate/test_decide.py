@@ -71,7 +71,8 @@ def test_a_missing_suite_is_a_failure(suite: str) -> None:
         (loaded(bits=float("nan")), "drift", "bits"),
         (loaded(memory_gb=1.2), "memory", "%"),
         (with_suite("new", [True, False] * 2, [True, False] * 2), "learned", "50%"),
-        (with_suite("earlier", [True] * 4, [True, True, True, False]), "kept_rules", "75%"),
+        (with_suite("earlier", [True] * 4, [True, True, False, False]), "kept_rules", "rule 50%"),
+        (with_suite("earlier", [True] * 40, [True] * 36 + [False] * 4), "kept_rules", "4 of 40"),
         (with_suite("general", [True] * 4, [False, False, True, True]), "kept_tasks", "general"),
         (with_suite("wire", [True] * 4, [False, False, True, True]), "wire", "net loss of 2"),
         (
@@ -108,6 +109,8 @@ def test_each_line_is_drawn(broken: Evidence, name: str, word: str) -> None:
         loaded(memory_gb=1.1 * 1.05),
         with_suite("general", [True] * 4, [False, True, True, True]),
         with_suite("wire", [True, True, False, False], [False, False, True, True]),
+        with_suite("earlier", [True] * 4, [True, True, True, False]),
+        with_suite("earlier", [True] * 40, [True] * 37 + [False] * 3),
         with_suite("new", [True] * 4, [True] * 4),
         good_evidence(
             roles=Roles(baseline=outcomes([True] * 5), candidate=outcomes([True] * 4 + [False]))

@@ -19,8 +19,8 @@ from training.gate.records import (
     Limits,
 )
 
-# What a smaller scale of the same adapter may mend.
-SHRINKABLE: Final[frozenset[CheckName]] = frozenset({"kept_rules", "kept_tasks", "drift"})
+# What a smaller scale of the same adapter may mend. It knows less of every rule, so no earlier ones.
+SHRINKABLE: Final[frozenset[CheckName]] = frozenset({"kept_tasks", "drift"})
 _UNMEASURED: Final = "not measured"
 _ONLY: Final = ": it works only with what fails nowhere else"
 _EPSILON: Final = 1e-9
@@ -35,7 +35,7 @@ def decide(evidence: Evidence, limits: Limits) -> tuple[GateCheck, ...]:
         _measures(evidence, limits),
         _sane(evidence),
         *_learned(evidence, limits),
-        *_kept_rules(evidence),
+        *_kept_rules(evidence, limits),
         _kept_tasks(evidence, limits),
         _drift(evidence, limits),
         _contracts(evidence),
@@ -132,24 +132,26 @@ def _interval(suite: Compared) -> str:
     return f"{part.rate:.1%} [{part.low:.1%}, {part.high:.1%}]"
 
 
-def _kept_rules(evidence: Evidence) -> Iterator[GateCheck]:
+def _kept_rules(evidence: Evidence, limits: Limits) -> Iterator[GateCheck]:
+    """All earlier rules together: a single one that failed goes back into the prompt tonight."""
     if not evidence.recorded:
         return
     suite = evidence.suites.get(EARLIER)
     rates = suite.candidate.by_rule if suite else {}
-    missing = [rule for rule in evidence.recorded if rule not in rates]
-    worse = [
-        f"{rule[:8]} {rates[rule].rate:.0%} (promoted with {recorded:.0%})"
-        for rule, recorded in evidence.recorded.items()
-        if rule in rates and rates[rule].rate + _EPSILON < recorded
-    ]
-    whys = [f"{rule[:8]} was not evaluated" for rule in missing] + worse
-    kept = len(evidence.recorded) - len(whys)
+    loss, asked = (suite.net_loss, suite.pairs) if suite else (0, 0)
+    whys = [f"{rule[:8]} was not evaluated" for rule in evidence.recorded if rule not in rates]
+    if loss >= max(limits.net_loss, limits.kept * asked):
+        worse = [
+            f"{rule[:8]} {rates[rule].rate:.0%} (promoted with {recorded:.0%})"
+            for rule, recorded in evidence.recorded.items()
+            if rule in rates and rates[rule].rate + _EPSILON < recorded
+        ]
+        whys.append(f"a net loss of {loss} of {asked}: {', '.join(worse)}")
     yield _line(
         "kept_rules",
         "; ".join(whys),
-        f"{kept} of {len(evidence.recorded)} earlier rules",
-        "each at the rate it was promoted with",
+        f"a net loss of {loss} of {asked} questions about {len(evidence.recorded)} earlier rules",
+        f"below {limits.net_loss}, or {limits.kept:.0%} of the questions",
     )
 
 

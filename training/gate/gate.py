@@ -61,7 +61,7 @@ async def run_gate(
 ) -> GateReport:
     """Return the verdict on the candidate; its ``adapter`` is what to promote when it ``passed``.
 
-    When only earlier knowledge or other text suffers, smaller scales are tried, by bisection, four
+    When only the crew's work or other text suffers, smaller scales are tried, by bisection, four
     adapters in all. The crew's work is the dearest part: it comes last, and one in which something
     else has failed is refused without it. Blocking parts run in other processes; nothing is
     promoted here.

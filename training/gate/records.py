@@ -164,6 +164,11 @@ class Compared(Record):
         """How many more were lost than gained."""
         return len(self.lost) - len(self.gained)
 
+    @property
+    def pairs(self) -> int:
+        """How many can be lost: the probes, of which a pair counts once."""
+        return len({one.pair or one.probe for one in self.candidate.answers})
+
     @staticmethod
     def _only(one: SuiteReport, other: SuiteReport) -> tuple[str, ...]:
         right = {answer.probe for answer in other.answers if answer.passed}
@@ -270,15 +275,17 @@ class Limits(Record):
     """Where the gate draws its lines; ``suites`` are those that must have been evaluated.
 
     ``learned`` is a gain in share, ``known`` the share above which no gain is asked for; a net loss
-    of ``net_loss`` blocks; ``drift`` is in bits per token over the base; ``latency`` and ``memory``
-    are shares over an untrained adapter of the same shape; ``cheat`` is the share from which on a
-    suite measures nothing.
+    of ``net_loss`` blocks, in what is asked about earlier rules one that is ``kept`` of it as well;
+    ``drift`` is in bits per token over the base; ``latency`` and ``memory`` are shares over an
+    untrained adapter of the same shape; ``cheat`` is the share from which on a suite measures
+    nothing.
     """
 
     suites: tuple[str, ...] = (NEW, WIRE, PRESERVATION, CANARY, GENERAL)
     learned: float = 0.10
     known: float = 0.95
     net_loss: int = 2
+    kept: float = 0.10
     drift: float = 0.08
     latency: float = 0.10
     memory: float = 0.05
