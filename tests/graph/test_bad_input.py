@@ -217,25 +217,26 @@ def test_a_damaged_record_of_a_run_is_a_store_error(
     assert (ended.code, name in ended.err) == (3, True)
 
 
-@pytest.mark.parametrize("lost", [("run.json",), ("run.json", "result.json")])
-def test_a_damaged_run_is_listed_and_discarded(
-    run: Run, script: Script, project: Path, home: Path, demo: Demo, lost: tuple[str, ...]
+def test_damaged_runs_are_listed_and_discarded(
+    run: Run, script: Script, project: Path, home: Path, demo: Demo
 ) -> None:
     script()
-    whole, broken = (run(demo.task, "--json").result["run_id"] for _ in range(2))
-    for name in lost:
+    whole, known, lost = (run(demo.task, "--json").result["run_id"] for _ in range(3))
+    for broken, name in ((known, "run.json"), (lost, "run.json"), (lost, "result.json")):
         (home / "runs" / broken / name).write_bytes(b"")
-    listed = {row["run_id"]: row for row in run("list", "--json").result["runs"]}
-    assert (listed[whole]["status"], listed[broken]["status"]) == ("delivered", "damaged")
+    rows = {row["run_id"]: row["status"] for row in run("list", "--json").result["runs"]}
+    assert rows == {whole: "delivered", known: "damaged", lost: "damaged"}
     told = run("list").out
-    assert f"{whole}  delivered" in told and f"graph-run discard {broken} removes it" in told
-
-    branch = ("branch", "--list", f"local-llm/{broken}")
-    assert demo.git(project, *branch)
-    gone = run("discard", broken)
-    assert (gone.code, (home / "runs" / broken).exists()) == (0, False)
-    is_left = bool(demo.git(project, *branch))
-    assert is_left == (len(lost) == 2) == (f"git branch -D local-llm/{broken}" in gone.out)
+    assert f"{whole}  delivered" in told
+    for broken in (known, lost):
+        assert f"graph-run discard {broken} removes it" in told
+        branch = ("branch", "--list", f"local-llm/{broken}")
+        assert demo.git(project, *branch)
+        gone = run("discard", broken)
+        assert (gone.code, (home / "runs" / broken).exists()) == (0, False)
+        # Without a result nobody knows whose the branch is.
+        is_left = bool(demo.git(project, *branch))
+        assert is_left == (broken == lost) == (f"git branch -D local-llm/{broken}" in gone.out)
     assert [row["run_id"] for row in run("list", "--json").result["runs"]] == [whole]
 
 
