@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from mcp_local_llm import ModelUnavailable, StoreUnavailable, UsageError
 from training.lora.checkpoint import CHECKPOINT, IDENTITY, identify, load, read_result
 from training.lora.learner import TrainingDiverged
-from training.lora.loop import run_job
+from training.lora.loop import run_job, sample
 from training.lora.recipe import Budget, Recipe
 from training.lora.records import Event, Job, Planned, Stepped, Trained, Validated
 
@@ -63,6 +63,28 @@ def test_the_adapter_is_that_of_the_lowest_held_out_loss(job: Job) -> None:
     weights = load_file(job.out / "adapters.safetensors")
     assert len(weights) == 2 * 7 * 2  # A and B of seven linear layers in two blocks
     assert any(np.any(one) for name, one in weights.items() if name.endswith("lora_b"))
+
+
+def test_what_is_known_already_is_not_learned_from(job: Job) -> None:
+    every, _ = run(job)
+    losses = [point.loss for point in every.train_loss]
+    none, _ = run(in_folder(job, "none", known=max(losses) + 1))
+    weights = load_file(none.folder / "adapters.safetensors")
+    assert not any(np.any(one) for name, one in weights.items() if name.endswith("lora_b"))
+    first, last = none.valid_loss[0], none.valid_loss[-1]
+    assert (first.loss, none.iterations) == (last.loss, every.iterations)
+
+    some, _ = run(in_folder(job, "some", known=losses[0] - 0.1))
+    learned = load_file(some.folder / "adapters.safetensors")
+    assert any(np.any(one) for name, one in learned.items() if name.endswith("lora_b"))
+    assert min(point.loss for point in some.train_loss) > min(losses)
+
+
+def test_long_sets_are_looked_at_in_part() -> None:
+    items = list(map(str, range(100)))
+    some = sample(items, 7, seed=1)
+    assert len(some) == 7 and some == sorted(some, key=int) == sample(items, 7, seed=1)
+    assert sample(items, 100, seed=1) == items
 
 
 def test_the_estimate_of_memory_is_near_what_it_takes(job: Job) -> None:

@@ -19,7 +19,7 @@ from training.gate.records import (
     Limits,
 )
 
-# What a smaller scale of the same adapter may mend. It knows less of every rule, so no earlier ones.
+# What a smaller scale of the same adapter may mend: of what it was taught it only knows less.
 SHRINKABLE: Final[frozenset[CheckName]] = frozenset({"kept_tasks", "drift"})
 _UNMEASURED: Final = "not measured"
 _ONLY: Final = ": it works only with what fails nowhere else"

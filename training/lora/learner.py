@@ -116,7 +116,8 @@ class Learner:
     def learn(self, iteration: int, update: Update) -> float:
         """Make one update and return the mean loss per learned token before it.
 
-        What is random in it depends on the seed and ``iteration`` alone.
+        What is random in it depends on the seed and ``iteration`` alone. Nothing changes when all
+        of it is known, but that the rate goes on along its schedule.
 
         Raises:
             TrainingDiverged: the loss is no number.
@@ -130,15 +131,19 @@ class Learner:
         total, gradients = 0.0, None
         for batch in update:
             loss, more = self._loss_and_gradient(self._model, *arrays(batch))
-            gradients = more if gradients is None else tree_map(mx.add, gradients, more)
-            mx.eval(loss, gradients)
-            total += loss.item()
+            total += loss.item()  # computes no gradient yet
+            if loss.item() >= self._recipe.known * learned_tokens([batch]):
+                gradients = more if gradients is None else tree_map(mx.add, gradients, more)
+                mx.eval(gradients)
         count = learned_tokens(update)
         if not math.isfinite(total):
             raise self._diverged(iteration)
-        mean = tree_map(lambda one: one / count, gradients)
-        clipped, _ = clip_grad_norm(mean, self._recipe.clip)  # type: ignore[no-untyped-call]
-        self._optimizer.update(self._model, clipped)
+        if gradients is None:
+            self._optimizer.state["step"] += 1
+        else:
+            mean = tree_map(lambda one: one / count, gradients)
+            clipped, _ = clip_grad_norm(mean, self._recipe.clip)  # type: ignore[no-untyped-call]
+            self._optimizer.update(self._model, clipped)
         mx.eval(self._model.trainable_parameters(), self._optimizer.state)
         mx.clear_cache()
         return total / count

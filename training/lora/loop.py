@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from random import Random
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mcp_local_llm import UsageError
 from training.dataset.encoding import Encoded, Encoder
@@ -47,14 +48,18 @@ if TYPE_CHECKING:
     from training.lora.learner import Arrays
 
 Tell = Callable[[Event], None]
+_T = TypeVar("_T")
 _TOLERANCE: Final = 1e-4  # a loss that is lower by less is not better
+_VALIDATED: Final = 64  # items, at most: more would take longer than the training between them
+_AIMED: Final = 256  # items of either kind, at most: some fifty thousand tokens
 
 
 @dataclass(frozen=True, slots=True)
 class _Items:
     """What is trained on and what is held out, encoded; items that are too long are gone.
 
-    What is trained was made from what the user taught (``new``), or is replayed.
+    What is trained was made from what the user taught (``new``), or is replayed. Of these two, and
+    of what is held out, there is a sample where there is much.
     """
 
     train: list[Encoded]
@@ -124,13 +129,22 @@ def _encoded(job: Job) -> _Items:
             f"every item of {str(job.dataset)!r} is longer than {limit} tokens; "
             "shorten them, or raise `max_tokens` in the recipe"
         )
+    seed = job.recipe.seed
     return _Items(
         train=kept,
-        new=within(new, limit),
-        replayed=within(replayed, limit),
-        valid=held_out,
+        new=sample(within(new, limit), _AIMED, seed),
+        replayed=sample(within(replayed, limit), _AIMED, seed),
+        valid=sample(held_out, _VALIDATED, seed),
         dropped=len(train) + len(valid) - len(kept) - len(held_out),
     )
+
+
+def sample(items: list[_T], most: int, seed: int) -> list[_T]:
+    """Return ``most`` of ``items`` in their order, or all."""
+    if len(items) <= most:
+        return items
+    places = Random(seed).sample(range(len(items)), most)  # noqa: S311 - no secret
+    return [items[at] for at in sorted(places)]
 
 
 @dataclass(slots=True)

@@ -22,8 +22,10 @@ class Recipe(Record):
     update from ``batch`` x ``accumulate`` items. ``warmup`` is a share of all iterations, during
     which the rate rises; then it falls along a cosine. ``validate_every`` counts iterations, and
     ``patience`` validations without an improvement, after which training ends. A gradient whose
-    norm over all weights is above ``clip`` is scaled down to it. ``directions`` of its input that a
-    layer's adapter reads are ``random`` at first and learned, or chosen once and fixed
+    norm over all weights is above ``clip`` is scaled down to it. A batch whose loss per learned
+    token is below ``known`` is not learned from: it would only move what is right already
+    (selective backpropagation; A. Jiang and others, arXiv:1910.00762). ``directions`` of its input
+    that a layer's adapter reads are ``random`` at first and learned, or chosen once and fixed
     (``contrast``, see ``training.lora.contrast``).
     """
 
@@ -35,6 +37,7 @@ class Recipe(Record):
     keys: tuple[str, ...] = ()
     rate: float = Field(default=1e-4, gt=0)
     clip: float = Field(default=1.0, gt=0)
+    known: float = Field(default=0.0, ge=0)
     warmup: float = Field(default=0.05, ge=0, le=0.5)
     batch: int = Field(default=1, ge=1)
     accumulate: int = Field(default=8, ge=1)
@@ -67,6 +70,7 @@ RECIPES: Final = {
         keys=("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
         rank=32,
         rate=3e-3,
+        known=0.01,
         batch=1,
         accumulate=1,
         epochs=8,
@@ -133,8 +137,9 @@ def mlx_config(
 ) -> dict[str, Any]:
     """Return the same training as a configuration for ``mlx_lm.lora -c``.
 
-    It counts each batch as an iteration, learns last messages alone, clips no gradient, has random
-    directions, and orders batches otherwise, so the adapter that it makes is a sister, not a twin.
+    It counts each batch as an iteration, learns last messages alone and from known batches as well,
+    clips no gradient, has random directions, and orders batches otherwise, so the adapter that it
+    makes is a sister, not a twin.
     """
     return {
         "train": True,
