@@ -77,7 +77,7 @@ RECIPES: Final = {
         grad_checkpoint=False,
         dropout=0.0,
         validate_every=100,
-        patience=20,
+        patience=8,
         save_every=50,
     ),
     QWEN: Recipe(),
