@@ -227,15 +227,18 @@ class Registry:
                 "there is nothing to roll back to: the base answers alone, as it did before the "
                 "first promotion"
             )
-        if now.before == 0:
-            return Pointer()
-        for one in self.history():
-            if one.serial == now.before:
-                return one
+        if (found := self.earlier(now)) is not None:
+            return found
         raise StoreUnavailable(
             f"{str(self.root / HISTORY)!r} does not tell any more what was served before; promote "
             "an adapter of `mcp-local-llm adapters list` instead"
         )
+
+    def earlier(self, now: Pointer) -> Pointer | None:
+        """Return what was served before ``now``; None when there was nothing, or nobody knows."""
+        if not now.before:
+            return Pointer() if now.before == 0 else None
+        return next((one for one in self.history() if one.serial == now.before), None)
 
     def history(self) -> tuple[Pointer, ...]:
         """Return every pointer there was, oldest first; the last one is what is served now."""
@@ -264,8 +267,7 @@ class Registry:
             known = self.list()
             kept = {one.id for one in known[max(0, len(known) - keep) :]} | now.adapters
             kept |= {parent for one in known if one.id in now.adapters for parent in one.parents}
-            if now.before:
-                kept |= self.past(now).adapters
+            kept |= earlier.adapters if (earlier := self.earlier(now)) else set()
             old = [id for id in self.ids() if id not in kept]
             used = last_parts_of_command_lines() if old else frozenset()
             gone = tuple(id for id in old if id not in used)

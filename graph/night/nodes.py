@@ -279,10 +279,9 @@ class NightNodes:
     def _before(self, context: str) -> str:
         """Return the adapter that a rollback would serve in just that context."""
         now = self.shop.registry.pointer()
-        if now.before is None:
-            return ""
-        slots = self.shop.registry.past(now).slots
+        earlier = self.shop.registry.earlier(now)
         where = (self.shop.base, context)
+        slots = earlier.slots if earlier else ()
         return next((s.adapter for s in slots if (s.base, s.context) == where), "")
 
     def _chosen(self, state: NightState) -> Chosen:

@@ -147,6 +147,7 @@ def test_a_damaged_pointer_or_history_is_said_and_not_guessed(
     history.unlink()
     with pytest.raises(StoreUnavailable, match="does not tell any more"):
         registry.rollback(why="")
+    assert registry.prune(1) == (one.id,)  # nobody can go back to it
     (registry.root / "current.json").write_text("{", "utf-8")
     with pytest.raises(StoreUnavailable, match="cannot be read"):
         registry.current()

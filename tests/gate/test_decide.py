@@ -165,3 +165,8 @@ def test_what_was_forgotten_must_be_gone() -> None:
 def test_an_adapter_that_was_not_loaded_has_no_figures() -> None:
     found = failures(good_evidence(loaded=Loaded(problem="damaged")))
     assert {"sane", "drift", "memory"} == set(found)
+
+
+def test_earlier_rules_are_looked_at_though_nobody_recorded_their_rates() -> None:
+    lost = with_suite("earlier", [True] * 4, [False] * 4).model_copy(update={"recorded": {}})
+    assert failures(lost)["kept_rules"] == "a net loss of 4 of 4"

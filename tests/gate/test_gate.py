@@ -162,7 +162,15 @@ def test_the_scale_is_halved_towards_what_neither_forgets_nor_fails_to_learn() -
     assert _narrowed(tries, (0.5, 0.75))[1] is None
 
 
-@pytest.mark.parametrize("failed", [(), ("learned",), ("drift", "contracts"), ("latency",)])
+@pytest.mark.parametrize("failed", [("kept_rules",), ("learned", "kept_rules")])
+def test_a_scale_that_knows_too_little_is_raised_again(failed: tuple[str, ...]) -> None:
+    tries = [Try(factor=1.0, failed=("drift",)), Try(factor=0.5, failed=failed)]
+    assert _narrowed(tries, (0.0, 1.0)) == ((0.5, 1.0), 0.75)
+
+
+@pytest.mark.parametrize(
+    "failed", [(), ("learned",), ("kept_rules",), ("drift", "contracts"), ("latency",)]
+)
 def test_what_a_smaller_scale_cannot_mend_ends_the_search(failed: tuple[str, ...]) -> None:
     assert _narrowed([Try(factor=1.0, failed=failed)], (0.0, 1.0))[1] is None
 

@@ -53,6 +53,14 @@ def test_where_nothing_is_kept_new_inputs_decide() -> None:
     assert set(np.argsort(strength)[-2:]) == {1, 3}
 
 
+def test_directions_that_no_new_input_has_are_left_out() -> None:
+    rng = np.random.default_rng(10)
+    few = rng.normal(size=(3, 40))
+    chosen = directions(few.T @ few / 3, moments(rng, [1.0] * 40), 8)
+    assert (np.abs(chosen).max(axis=0) > 0).sum() == 3
+    assert np.abs(chosen).max() < 1
+
+
 def test_more_directions_than_inputs_are_refused() -> None:
     with pytest.raises(UsageError, match=r"rank of 5 is more than the 4 inputs .*random"):
         directions(np.eye(4), np.eye(4), 5)

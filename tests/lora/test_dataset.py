@@ -46,6 +46,7 @@ def test_a_sound_folder_is_read_with_fields_that_nobody_asked_for(
     [
         ('{"id": "a", "messages": [', "broken JSON: Expecting value in column 26"),
         ('{"id": NaN}', "NaN is no number in JSON"),
+        ("[" * 200_000, "it is nested too deeply"),
         ("", "the line is empty"),
         ("[]", "Input should be"),
         ('{"messages": []}', "id: Field required"),

@@ -167,6 +167,13 @@ def test_an_interrupted_training_ends_with_the_same_bytes(job: Job, directions: 
         assert (halves.out / name).read_bytes() == (job.out / name).read_bytes()
 
 
+def test_keys_that_name_no_layer_are_told_and_the_folder_is_free(job: Job) -> None:
+    wrong = in_folder(job, "wrong", keys=["gate_proj", "mlp.up_proj"])
+    with pytest.raises(UsageError, match=r"name gate_proj, which .* they have .*mlp\.gate_proj"):
+        run(wrong)
+    assert run(wrong.model_copy(update={"recipe": job.recipe}))[0].stopped == "done"
+
+
 def test_a_folder_of_another_training_is_left_alone(job: Job) -> None:
     run(job)
     other = job.model_copy(update={"recipe": job.recipe.model_copy(update={"seed": 8})})

@@ -180,7 +180,10 @@ def _lines(path: Path) -> list[bytes]:
 def _parsed(line: bytes) -> Any:
     if not line.strip():
         raise ValueError("the line is empty; each line holds one conversation")
-    return json.loads(line.decode("utf-8"), parse_constant=_no_number)
+    try:
+        return json.loads(line.decode("utf-8"), parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _no_number(name: str) -> NoReturn:

@@ -21,6 +21,8 @@ from training.gate.records import (
 
 # What a smaller scale of the same adapter may mend: of what it was taught it only knows less.
 SHRINKABLE: Final[frozenset[CheckName]] = frozenset({"kept_tasks", "drift"})
+# What a larger scale may mend.
+TOO_LITTLE: Final[frozenset[CheckName]] = frozenset({"learned", "kept_rules"})
 _UNMEASURED: Final = "not measured"
 _ONLY: Final = ": it works only with what fails nowhere else"
 _EPSILON: Final = 1e-9
@@ -134,9 +136,9 @@ def _interval(suite: Compared) -> str:
 
 def _kept_rules(evidence: Evidence, limits: Limits) -> Iterator[GateCheck]:
     """All earlier rules together: a single one that failed goes back into the prompt tonight."""
-    if not evidence.recorded:
-        return
     suite = evidence.suites.get(EARLIER)
+    if suite is None and not evidence.recorded:
+        return
     rates = suite.candidate.by_rule if suite else {}
     loss, asked = (suite.net_loss, suite.pairs) if suite else (0, 0)
     whys = [f"{rule[:8]} was not evaluated" for rule in evidence.recorded if rule not in rates]
@@ -146,11 +148,13 @@ def _kept_rules(evidence: Evidence, limits: Limits) -> Iterator[GateCheck]:
             for rule, recorded in evidence.recorded.items()
             if rule in rates and rates[rule].rate + _EPSILON < recorded
         ]
-        whys.append(f"a net loss of {loss} of {asked}: {', '.join(worse)}")
+        whys.append(
+            ": ".join([f"a net loss of {loss} of {asked}", *filter(None, [", ".join(worse)])])
+        )
     yield _line(
         "kept_rules",
         "; ".join(whys),
-        f"a net loss of {loss} of {asked} questions about {len(evidence.recorded)} earlier rules",
+        f"a net loss of {loss} of {asked} questions about {len(rates)} earlier rules",
         f"below {limits.net_loss}, or {limits.kept:.0%} of the questions",
     )
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from training.gate.asking import OnAnswer
 from training.gate.cheats import best_cheat, cheated, unprovable
-from training.gate.decide import SHRINKABLE, decide, found_wrong
+from training.gate.decide import SHRINKABLE, TOO_LITTLE, decide, found_wrong
 from training.gate.records import (
     EARLIER,
     FORGOTTEN,
@@ -174,7 +174,7 @@ def _narrowed(
     failed = set(last.failed)
     if failed and failed <= SHRINKABLE:
         high = last.factor
-    elif failed == {"learned"} and last.factor < 1:
+    elif failed and failed <= TOO_LITTLE and last.factor < 1:
         low = last.factor
     else:
         return bounds, None

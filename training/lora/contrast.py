@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _EPSILON: Final = 0.01  # of the mean energy of a kept direction (docs/decisions.md)
+_NOISE: Final = 1e-6  # of the largest ratio: less is rounding, and would be scaled up with the rest
 _UNIFORM: Final = 3.0  # the variance of mlx_lm's A is 1 / (3 * inputs)
 
 
@@ -31,7 +32,8 @@ def directions(
 ) -> NDArray[np.float32]:
     """Return A, (inputs, ``rank``), from the second moments, each (inputs, inputs).
 
-    Where nothing is kept (its moments are 0), new inputs alone decide.
+    Where nothing is kept (its moments are 0), new inputs alone decide. Where they span fewer than
+    ``rank`` directions, the columns left over are 0.
 
     Raises:
         UsageError: ``rank`` is more than there are inputs.
@@ -46,7 +48,8 @@ def directions(
         )
     mean = np.trace(kept) / inputs or 1.0
     floor = kept + _EPSILON * mean * np.eye(inputs)
-    _, found = eigh(new, floor, subset_by_index=(inputs - rank, inputs - 1))
+    ratios, found = eigh(new, floor, subset_by_index=(inputs - rank, inputs - 1))
+    found = found * (ratios > _NOISE * ratios[-1])
     energy = np.einsum("ir,ij,jr->r", found, new, found)
     wanted = np.trace(new) / (_UNIFORM * inputs)
     scaled = found * np.sqrt(wanted / np.maximum(energy, np.finfo(np.float64).tiny))

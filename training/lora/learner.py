@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agents.footprint import GIB
-from mcp_local_llm import LocalLLMError
+from mcp_local_llm import LocalLLMError, UsageError
 from training.dataset.encoding import Encoded
 from training.lora.batches import Batch, Update
 from training.lora.contrast import directions
@@ -37,7 +37,11 @@ class Learner:
     """One model in training. Not covered: more than one process or device."""
 
     def __init__(self, model: Path, recipe: Recipe, iterations: int) -> None:
-        """Load ``model`` and put untrained LoRA layers, decided by the seed alone, into it."""
+        """Load ``model`` and put untrained LoRA layers, decided by the seed alone, into it.
+
+        Raises:
+            UsageError: the recipe's ``keys`` name a layer that is not there.
+        """
         import mlx.core as mx
         from mlx import optimizers
         from mlx.nn.utils import value_and_grad
@@ -53,6 +57,7 @@ class Learner:
         self._model, _ = load_model(model)
         self._model.freeze()
         mx.random.seed(recipe.seed)
+        _check_keys(self._model, recipe)
         linear_to_lora_layers(self._model, recipe.layers, lora_parameters(recipe))
         self._adapted = [one for one in self._model.modules() if "lora_a" in one]
         if recipe.directions == "contrast":
@@ -60,8 +65,8 @@ class Learner:
                 layer.freeze(recurse=False, keys="lora_a")
         if recipe.grad_checkpoint:
             grad_checkpoint(self._model.layers[0])  # type: ignore[no-untyped-call]
-        rate = build_schedule(schedule(recipe, iterations))
-        self._optimizer = optimizers.Adam(rate, bias_correction=BIAS_CORRECTION)
+        self._rate = build_schedule(schedule(recipe, iterations))
+        self._optimizer = optimizers.Adam(recipe.rate, bias_correction=BIAS_CORRECTION)
         self._optimizer.init(self._model.trainable_parameters())
         self._loss_and_gradient = value_and_grad(self._model, summed_loss)
         mx.eval(self._model.parameters(), self._optimizer.state)
@@ -116,8 +121,8 @@ class Learner:
     def learn(self, iteration: int, update: Update) -> float:
         """Make one update and return the mean loss per learned token before it.
 
-        What is random in it depends on the seed and ``iteration`` alone. Nothing changes when all
-        of it is known, but that the rate goes on along its schedule.
+        What is random in it, and the rate, depend on the seed and ``iteration`` alone. Nothing
+        changes when all of it is known.
 
         Raises:
             TrainingDiverged: the loss is no number.
@@ -138,13 +143,12 @@ class Learner:
         count = learned_tokens(update)
         if not math.isfinite(total):
             raise self._diverged(iteration)
-        if gradients is None:
-            self._optimizer.state["step"] += 1
-        else:
+        if gradients is not None:
             mean = tree_map(lambda one: one / count, gradients)
             clipped, _ = clip_grad_norm(mean, self._recipe.clip)  # type: ignore[no-untyped-call]
+            self._optimizer.learning_rate = self._rate(mx.array(iteration - 1))
             self._optimizer.update(self._model, clipped)
-        mx.eval(self._model.trainable_parameters(), self._optimizer.state)
+            mx.eval(self._model.trainable_parameters(), self._optimizer.state)
         mx.clear_cache()
         return total / count
 
@@ -205,6 +209,20 @@ class Learner:
         return TrainingDiverged(
             f"the loss stopped being a number in iteration {iteration}; nothing of this training "
             f"is used. Lower `rate` in the recipe (it is {self._recipe.rate:g}) and train again"
+        )
+
+
+def _check_keys(model: Any, recipe: Recipe) -> None:
+    there = {
+        name
+        for block in model.layers
+        for name, one in block.named_modules()
+        if "weight" in one and one.weight.ndim > 1
+    }
+    if unknown := sorted(set(recipe.keys) - there):
+        raise UsageError(
+            f"the recipe's `keys` name {', '.join(unknown)}, which the model's blocks do not have; "
+            f"they have {', '.join(sorted(there))}"
         )
 
 

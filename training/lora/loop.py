@@ -59,13 +59,14 @@ class _Items:
     """What is trained on and what is held out, encoded; items that are too long are gone.
 
     What is trained was made from what the user taught (``new``), or is replayed. Of these two, and
-    of what is held out, there is a sample where there is much.
+    of the ``held_out`` items (``valid``), there is a sample where there is much.
     """
 
     train: list[Encoded]
     new: list[Encoded]
     replayed: list[Encoded]
     valid: list[Encoded]
+    held_out: int
     dropped: int
 
     @property
@@ -80,8 +81,8 @@ def run_job(job: Job, identity: Identity, tell: Tell) -> Trained:
     unless the budget cut it off.
 
     Raises:
-        UsageError: the dataset is wrong, ``job.out`` is another training's, or a layer has fewer
-            inputs than the recipe's rank; then the folder is free again.
+        UsageError: the dataset is wrong, ``job.out`` is another training's, a layer has fewer
+            inputs than the recipe's rank, or its keys name none; then the folder is free again.
         ModelUnavailable: the model is damaged, or would take more memory than the budget.
         StoreUnavailable: the disk refuses, or the checkpoint is damaged.
         TrainingDiverged: the loss stopped being a number; the folder is free again.
@@ -95,7 +96,7 @@ def run_job(job: Job, identity: Identity, tell: Tell) -> Trained:
     tell(
         Planned(
             items=len(items.train),
-            valid_items=len(items.valid),
+            valid_items=items.held_out,
             dropped_too_long=items.dropped,
             longest_tokens=items.longest,
             iterations=iterations,
@@ -103,10 +104,10 @@ def run_job(job: Job, identity: Identity, tell: Tell) -> Trained:
             estimate_gb=memory.total_gb,
         )
     )
-    run = _Run(job, Learner(job.model, job.recipe, iterations), items, iterations, tell)
-    if kept:
-        run.take_over(*kept)
     try:
+        run = _Run(job, Learner(job.model, job.recipe, iterations), items, iterations, tell)
+        if kept:
+            run.take_over(*kept)
         stopped = run.to_the_end()
         return _finish(run, stopped)
     except (TrainingDiverged, UsageError):
@@ -135,6 +136,7 @@ def _encoded(job: Job) -> _Items:
         new=sample(within(new, limit), _AIMED, seed),
         replayed=sample(within(replayed, limit), _AIMED, seed),
         valid=sample(held_out, _VALIDATED, seed),
+        held_out=len(held_out),
         dropped=len(train) + len(valid) - len(kept) - len(held_out),
     )
 
