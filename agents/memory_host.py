@@ -25,6 +25,7 @@ EMBEDDER_VARIABLE: Final = "MCP_LOCAL_LLM_EMBEDDER"
 """A folder with the embedding model, or ``hash`` for word hashing without a model."""
 
 _LOG: Final = structlog.get_logger()
+_BROKEN: Final = "the memory's thread broke; see the log"
 _POLL_S: Final = 1.0
 _RETRY_S: Final = 30.0
 
@@ -116,7 +117,7 @@ class MemoryHost:
         self._state = OwnerStatus(state="starting")  # also after a failure: what stands may differ
 
     def _run(self) -> None:
-        ended = OwnerStatus(state="failed", problem="the memory's thread broke; see the log")
+        ended = OwnerStatus(state="failed", problem=_BROKEN)
         try:
             with MemoryOwner(self._folder, self._embedder) as owner:
                 self._state = owner.status()
@@ -157,6 +158,9 @@ def _do(owner: MemoryOwner, job: _Job) -> None:
         raise  # open everything anew
     except LocalLLMError as error:
         done.set_exception(error)
+    except BaseException:  # whoever asked must not wait for a thread that ends
+        done.set_result(Reply(memory=OwnerStatus(state="failed", problem=_BROKEN)))
+        raise
 
 
 def _answer(owner: MemoryOwner, request: Search | Tend | Embed) -> Reply:

@@ -54,18 +54,20 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str], action: Co
 def here() -> Iterator[SharedMemory]:
     """Open the memory for the project of the current folder.
 
-    What Cursor's sessions start with is brought up to date when something was written meanwhile.
+    What Cursor reads by itself is brought up to date when something was written meanwhile.
     """
-    from agents.capture.session_context import refresh_session
+    from agents.capture.rule_file import refresh_all
     from agents.home import state_home
     from agents.shared_memory import SharedMemory
     from memory.project import project_id
 
     with SharedMemory(state_home(), project_id(Path.cwd())) as memory:
         before = memory.journal.last_seq
-        yield memory
-        if memory.journal.last_seq != before:
-            refresh_session(memory)
+        try:
+            yield memory
+        finally:
+            if memory.journal.last_seq != before:
+                refresh_all(Path.cwd(), memory)
 
 
 def write_json(value: dict[str, Any]) -> None:

@@ -41,8 +41,8 @@ def index_markdown(workspace: Path, journal: Journal, names: Sequence[str]) -> I
 
 
 def _from_root(workspace: Path, name: str, root: Path) -> str:
-    path = (workspace / name).resolve()
-    if not path.exists() or not path.is_relative_to(workspace.resolve()):
+    path = (workspace / name.replace("\0", "")).resolve()
+    if "\0" in name or not path.exists() or not path.is_relative_to(workspace.resolve()):
         raise UsageError(
             f"there is no file or folder {name!r} in the workspace; name it from {str(workspace)!r}"
         )

@@ -16,6 +16,7 @@ from graph.memory_index import MOVE_ARGUMENTS, index_line, move, rebuild
 from graph.teach_cli import FORGET_ARGUMENTS, forget_items
 from mcp_local_llm import UsageError
 from memory.records import Status
+from memory.secrets import refuse_secrets
 
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
@@ -126,6 +127,7 @@ def _reject(options: argparse.Namespace, memory: SharedMemory) -> int:
 
 def _judged(options: argparse.Namespace, memory: SharedMemory, status: Status, done: str) -> int:
     stored = one_item(memory, options.id)
+    refuse_secrets(options.reason)
     memory.journal.set_status(stored.id, status, options.reason)
     text = f"{done} {stored.id[:8]}: {short(stored.item.text)}"
     return told(options, text, id=stored.id, status=status.value)
@@ -136,6 +138,7 @@ def _mark(options: argparse.Namespace, memory: SharedMemory) -> int:
         marks = memory.journal.marks()
         lines = [f"{seq}  {name}" for name, seq in sorted(marks.items(), key=lambda one: one[1])]
         return told(options, "\n".join(lines) or "there are no marks", marks=marks)
+    refuse_secrets(options.name)
     moved = options.name in memory.journal.marks()
     seq = memory.journal.mark(options.name)
     text = f"marked {options.name!r}" + (" anew; it no longer stands for the past" if moved else "")
@@ -201,6 +204,7 @@ def _backup(options: argparse.Namespace, memory: SharedMemory) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
+    from agents.capture.rule_file import refresh_all
     from agents.home import state_home
     from agents.shared_memory import tend_index
     from memory.layout import journal_path, memory_folder
@@ -211,6 +215,8 @@ def _restore(options: argparse.Namespace) -> int:
         raise UsageError(f"there is no back-up {str(options.file)!r}")
     asyncio.run(tend_index(home, "release"))  # the next search opens what stands there then
     kept = restore(options.file, journal_path(memory_folder(home)))
+    with here() as memory:
+        refresh_all(Path.cwd(), memory)
     text = f"restored from {options.file}" + (f"; the old journal is {kept}" if kept else "")
     return told(options, text, file=str(options.file), kept=str(kept) if kept else None)
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _RULE: Final = re.compile(
     r"\b(?:always|never|prefer|avoid|don'?t|do not|must(?: not)?|should(?: not)?)\b", re.IGNORECASE
 )
+_SHORTEST: Final = 4  # characters of an id: fewer are a slip, or an empty variable of a script
 _KINDS: Final = [kind.value for kind in Kind]
 # The rest is written by indexing and by runs, not said by people.
 _WRITTEN: Final = {"document", "code", "episode", "success", "failure", "generation", "debugging"}
@@ -146,8 +147,10 @@ def one_item(memory: SharedMemory, start: str) -> Stored:
     """Return the item with the id ``start``, else the only one whose id begins with that.
 
     Raises:
-        UsageError: there is none, or more than one.
+        UsageError: there is none, or more than one, or ``start`` is too short to be meant.
     """
+    if len(start.strip()) < _SHORTEST:
+        raise UsageError(f"{start!r} is no id; give at least {_SHORTEST} characters of one")
     found = memory.journal.get(memory.journal.ids(start))
     if len(found) == 1:
         return next(iter(found.values()))
@@ -288,7 +291,12 @@ def plain_scope(part: str) -> str:
             f"the scope {part!r} holds a line break or another control character, or is not valid "
             "UTF-8; name a folder or file"
         )
-    return "/".join(name for name in part.strip().split("/") if name not in {"", "."})
+    names = [name for name in part.strip().split("/") if name not in {"", "."}]
+    if ".." in names or part.strip().startswith("/"):
+        raise UsageError(
+            f"the scope {part!r} leads out of the project; name a folder or file in it"
+        )
+    return "/".join(names)
 
 
 def _in_project(file: str) -> str:

@@ -113,7 +113,7 @@ def _protect(options: argparse.Namespace) -> int:
         request = protection.protect(contract, unsettled=late)
         if request is not None and not allowed(options, protection, request):
             return 1
-        warnings = [each.problem for each in _problems(protection, contract)]
+        warnings = [each.problem for each in problems_of(protection, contract)]
     if late and request is None:
         warnings.append("it differs from the last commit: compared from the next commit on")
     for warning in warnings:
@@ -192,7 +192,8 @@ async def is_unsettled(protection: Protection, contract: Contract) -> bool:
     return bool(found.touched([contract]))
 
 
-def _problems(protection: Protection, contract: Contract) -> list[ContractProblem]:
+def problems_of(protection: Protection, contract: Contract) -> list[ContractProblem]:
+    """Return what is wrong with ``contract``, such as a region that is not there."""
     from tools.preserve.check import contracts_of, problems
     from tools.preserve.states import FolderFiles
 

@@ -19,6 +19,7 @@ from graph.rule_options import checkable, rule_options
 from mcp_local_llm import UsageError
 from memory.experience import CorrectionRecord, CorrectionType
 from memory.records import Check, Item, Kind, Provenance, Source, Where
+from memory.secrets import refuse_secrets
 from memory.signals import Signal
 
 if TYPE_CHECKING:
@@ -367,6 +368,7 @@ def _forget(options: argparse.Namespace) -> int:
 
 def forget_items(options: argparse.Namespace, memory: SharedMemory) -> int:
     """Erase the items of ``options.id`` after asking; see ``FORGET_ARGUMENTS``."""
+    refuse_secrets(options.reason)
     found = {stored.id: stored for stored in (one_item(memory, start) for start in options.id)}
     for stored in found.values():
         _refuse_foreign(stored)

@@ -27,7 +27,11 @@ class ContractTools:
         self,
         region: Annotated[
             str,
-            Field(min_length=1, description="A path, a glob or path::symbol, from the workspace."),
+            Field(
+                min_length=1,
+                max_length=400,
+                description="A path, a glob or path::symbol, from the workspace.",
+            ),
         ],
         level: Annotated[
             Literal["strict", "moderate", "flexible"],
@@ -42,7 +46,7 @@ class ContractTools:
         Weakening is the user's: the answer then holds a command for their own terminal.
         """
         from agents.protection import Protection
-        from graph.preserve_cli import contract_for, is_unsettled
+        from graph.preserve_cli import contract_for, is_unsettled, problems_of
         from memory.project import project_root
         from memory.records import Level
 
@@ -58,9 +62,18 @@ class ContractTools:
         if request is not None:
             return _to_be_allowed(protection, request)
         await asyncio.to_thread(self.door.knowledge_changed)
+        found = await asyncio.to_thread(problems_of, protection, contract)
+        warnings = [each.problem for each in found]
         return Answer(
-            text=f"protected {contract.id}: {contract.region} ({contract.level})",
-            data={"contract": contract.model_dump(mode="json"), "from_next_commit": unsettled},
+            text="; ".join(
+                [f"protected {contract.id}: {contract.region} ({contract.level})", *warnings]
+            ),
+            data={
+                "contract": contract.model_dump(mode="json"),
+                "from_next_commit": unsettled,
+                "warnings": warnings,
+            },
+            next="name a region that is there, or make it" if warnings else "",
         )
 
     async def check_preservation(

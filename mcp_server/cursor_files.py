@@ -9,23 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
-import prompts
 from mcp_local_llm import UsageError
 from mcp_server.app import NAME
 
-if TYPE_CHECKING:
-    from agents.shared_memory import SharedMemory
-    from tools.preserve.contracts import Contract
-
-RULES: Final = f".cursor/rules/{NAME}.mdc"
 SERVERS: Final = ".cursor/mcp.json"
 _ANY_WORKSPACE: Final = "${workspaceFolder}"  # Cursor puts the open folder there
-_MOST: Final = 60  # rules, definitions and contracts each: all of it is in every prompt
 
 
 def entry(workspace: Path | None) -> dict[str, Any]:
@@ -59,37 +51,10 @@ def without_server(before: str) -> str:
     return _json({**content, "mcpServers": others})
 
 
-def rules_text(memory: SharedMemory, contracts: Iterable[Contract]) -> str:
-    """Return the rule file: how to work here, what is protected, and what was taught, in force.
-
-    The newest of each kind, in the order in which they were said.
-    """
-    from memory.records import Kind, Where
-
-    def said(kind: Kind) -> list[str]:
-        where = Where(project=memory.project, kinds=(kind,))
-        found = [each for each in memory.journal.live(where) if each.may_answer(where)]
-        newest = sorted(found, key=lambda stored: -stored.seq)[:_MOST]
-        return [each.item.line() for each in reversed(newest)]
-
-    text = prompts.render(
-        "cursor/rules",
-        contracts=[_line(each) for each in contracts if each.origin != "product"][:_MOST],
-        rules=said(Kind.PREFERENCE),
-        definitions=said(Kind.DEFINITION),
-    )
-    return text + "\n"
-
-
 def deeplink(workspace: Path | None) -> str:
     """Return the link that makes a running Cursor ask whether to add the server."""
     config = base64.b64encode(json.dumps(entry(workspace)).encode()).decode()
     return f"cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={quote(config)}"
-
-
-def _line(contract: Contract) -> str:
-    reason = f", {contract.reason}" if contract.reason else ""
-    return " ".join(f"{contract.region}: {contract.level}{reason}".split())
 
 
 def _servers(text: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_local_llm import UsageError
+from mcp_local_llm import StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from agents.shared_memory import SharedMemory
@@ -51,12 +52,15 @@ class Door:
         Raises:
             StoreUnavailable: the journal cannot be opened.
         """
+        from agents.capture.rule_file import refresh_all
         from agents.shared_memory import SharedMemory
         from memory.project import project_id
 
         with self._alone:
             if self._memory is None:
                 self._memory = SharedMemory(self.home, project_id(self.workspace))
+                with suppress(StoreUnavailable):  # told when something is learnt
+                    refresh_all(self.workspace, self._memory)
             return self._memory
 
     async def opened(self) -> SharedMemory:
@@ -86,7 +90,7 @@ class Door:
         Raises:
             StoreUnavailable: it cannot be written.
         """
-        from mcp_server.rule_file import refresh_all
+        from agents.capture.rule_file import refresh_all
 
         refresh_all(self.workspace, self.memory)
 

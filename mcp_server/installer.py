@@ -129,7 +129,8 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _names() -> tuple[str, str, str]:
-    from mcp_server.cursor_files import RULES, SERVERS
+    from agents.capture.rule_file import RULES
+    from mcp_server.cursor_files import SERVERS
 
     return SERVERS, RULES, ".cursor/hooks.json"
 
@@ -139,8 +140,8 @@ def _wanted(
 ) -> Iterator[Change]:
     """Yield each file with the text that it should have."""
     from agents.capture import hooks_file
+    from agents.capture.rule_file import wanted_rules
     from mcp_server.cursor_files import with_server
-    from mcp_server.rule_file import wanted_rules
 
     servers, rules, hooks = (root / name for name in _names())
     workspace = None if options.everywhere else root

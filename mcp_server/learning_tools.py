@@ -109,10 +109,12 @@ class LearningTools:
             )
         if not (isinstance(answer, Asked) or (isinstance(answer, Consent) and answer.erase)):
             return Answer(text=f"not done: the user keeps {name}", data=facts)
-        await asyncio.to_thread(
-            self.door.memory.journal.erase, [stored.id], "asked for through MCP"
-        )
-        await asyncio.to_thread(self.door.knowledge_changed)
+        try:
+            await asyncio.to_thread(
+                self.door.memory.journal.erase, [stored.id], "asked for through MCP"
+            )
+        finally:  # also when the log still holds it
+            await asyncio.to_thread(self.door.knowledge_changed)
         return Answer(text=f"erased {name} for good", data={**facts, "erased": True})
 
     async def learning_status(self) -> Answer:

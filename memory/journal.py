@@ -6,6 +6,7 @@ questions follow from the operations in the same transaction.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -104,12 +105,7 @@ class Journal(LearningLedger):
                 self.erase_one(one.id, one.item, reason)
             connection.execute("INSERT INTO word (word) VALUES ('optimize')")
         with self.read() as connection:
-            if not scrub(connection):
-                raise StoreUnavailable(
-                    "it is erased from every answer, but another process reads the journal all the "
-                    "time, so that its log still holds the words; end that process, then run "
-                    "`mcp-local-llm memory compact`"
-                )
+            _scrub(connection)
         return len(wanted)
 
     def link(self, one: str, other: str, relation: str = NEAR) -> int:
@@ -297,6 +293,9 @@ class Journal(LearningLedger):
         """Give unused space back, and drop vectors of texts that are no longer live.
 
         ``purge`` erases the words of forgotten items from the history too, for good.
+
+        Raises:
+            StoreUnavailable: also when the log is still being read and may hold erased words.
         """
         before = self._size()
         with self.write() as connection:
@@ -306,7 +305,7 @@ class Journal(LearningLedger):
             ).rowcount
             connection.execute("INSERT INTO word (word) VALUES ('optimize')")
         with self.read() as connection:
-            scrub(connection)
+            _scrub(connection)
         return Compacted(
             before_bytes=before,
             after_bytes=self._size(),
@@ -344,3 +343,12 @@ class Journal(LearningLedger):
     def _size(self) -> int:
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _scrub(connection: sqlite3.Connection) -> None:
+    if not scrub(connection):
+        raise StoreUnavailable(
+            "what is erased is in no answer any more, but another process reads the journal all "
+            "the time, so that its log still holds the words; end that process, then run "
+            "`mcp-local-llm memory compact`"
+        )

@@ -34,6 +34,9 @@ def main() -> int:
     except Unresolvable as error:
         sys.stderr.write(f"the reference {error.ref[:_SHOWN]!r} leads out of the schema")
         return 2
+    except RecursionError:
+        sys.stderr.write("the schema refers to itself without an end")
+        return 2
     json.dump(hits, sys.stdout)
     return 0
 

@@ -55,9 +55,12 @@ def _below(root: Path, folder: Path, rules: _Rules) -> Iterator[str]:
 
 def _rules_of(root: Path, folder: Path) -> list[tuple[str, GitIgnoreSpec]]:
     file = folder / ".gitignore"
-    if file.is_symlink() or not file.is_file():
+    try:
+        if file.is_symlink() or not file.is_file():
+            return []
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except PermissionError:  # closed to us
         return []
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     below = folder.relative_to(root).as_posix()
     return [("" if below == "." else below + "/", GitIgnoreSpec.from_lines(lines))]
 

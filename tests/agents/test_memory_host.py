@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
 from agents.memory_host import MemoryHost
-from agents.protocol import Search, Tend
+from agents.protocol import Embed, Search, Tend
 from memory.embedder import HashEmbedder
 from memory.journal import Journal
 from memory.layout import journal_path
@@ -59,3 +64,22 @@ async def test_a_server_that_was_away_is_used_again_and_has_missed_nothing(tmp_p
             assert reply.found[0].id == item.id
         await host.close()
     assert len(loaded) == 1
+
+
+class _Breaking(HashEmbedder):
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise RuntimeError("no memory is left")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_request_that_breaks_the_thread_is_answered_and_the_next_opens_anew(
+    tmp_path: Path,
+) -> None:
+    host = MemoryHost(tmp_path, _Breaking, retry_s=0)
+    await status_of(host, "ready")
+    async with asyncio.timeout(60):
+        reply = await host.answer(Embed(texts=("harbour",)))
+    assert reply.memory is not None
+    assert (reply.memory.state, "thread broke" in reply.memory.problem) == ("failed", True)
+    await status_of(host, "ready")
+    await host.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from graph import insights_cli, memory_cli, teach_cli, why_cli
+from graph import insights_cli, memory_admin, memory_cli, teach_cli, why_cli
 from graph.runs import RunRequest, RunResult, RunStore
 from memory.journal import Journal
 from memory.layout import journal_path, memory_folder
@@ -149,15 +151,15 @@ def test_what_was_rejected_and_is_taught_again_holds(call: Call) -> None:
         (("teach", "never eval", "--scope", "/elsewhere"), "not in this project"),
         (("correct",), "required"),
         (("correct", "abc"), "the text is empty"),
-        (("correct", "abc", "right"), "no item has the id 'abc'"),
+        (("correct", "abcd", "right"), "no item has the id 'abcd'"),
         (("correct", "--last", "right"), "no run has ended in this project"),
         (("correct", "--last", "right", "--type", "zebra"), "invalid choice"),
-        (("forget", "abc"), "no item has the id 'abc'"),
-        (("why", "abc"), "no item has the id 'abc'"),
+        (("forget", "abcd"), "no item has the id 'abcd'"),
+        (("why", "abcd"), "no item has the id 'abcd'"),
         (("insights", "--limit", "0"), "--limit is 0"),
         (("insights", "--stage", "zebra"), "invalid choice"),
         (("insights", "zebra"), "invalid choice"),
-        (("insights", "accept", "abc"), "no item has the id 'abc'"),
+        (("insights", "accept", "abcd"), "no item has the id 'abcd'"),
     ],
 )
 def test_wrong_input_is_told(call: Call, args: tuple[str, ...], says: str) -> None:
@@ -247,6 +249,44 @@ def test_forgetting_leaves_no_byte(call: Call, journal_file: Path) -> None:
     assert insights(call) == []
     assert "was erased" in call("why", rule["id"]).out
     assert "erased already" in call("forget", rule["id"], "--yes").out
+
+
+def test_what_a_reader_kept_in_the_log_is_not_told_as_gone(
+    call: Call, journal_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = Path(".cursor/rules/local-llm.mdc")
+    rules.parent.mkdir(parents=True)
+    rules.write_text("")
+    rule = taught(call, "Ship zanzibar orders by air.")
+    assert "zanzibar" in rules.read_text()
+    with closing(sqlite3.connect(journal_file, isolation_level=None)) as reading:
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM item").fetchone()
+        ended = call("forget", rule["id"], "--yes")
+        assert (ended.code, "memory compact" in ended.err) == (3, True)
+        assert "zanzibar" not in rules.read_text()
+        assert memory_admin.main(["compact"]) == 3
+        assert "end that process" in capsys.readouterr().err
+    assert memory_admin.main(["compact"]) == 0
+    files = b"".join(file.read_bytes() for file in journal_file.parent.glob("journal.sqlite*"))
+    assert b"zanzibar" not in files.lower()
+
+
+@pytest.mark.parametrize("start", ["", " ", "abc"])
+def test_an_empty_or_short_id_erases_nothing(call: Call, start: str) -> None:
+    taught(call, "Never call print.")
+    ended = call("forget", start, "--yes")
+    assert (ended.code, "at least 4 characters" in ended.err) == (2, True)
+    assert len(insights(call)) == 1
+
+
+def test_a_reason_or_a_mark_keeps_no_secret(call: Call, journal_file: Path) -> None:
+    rule = taught(call, "Never call print.")
+    assert call("forget", rule["id"], "--yes", "--reason", f"token {TOKEN}").code == 2
+    assert memory_admin.main(["reject", rule["id"], "--reason", f"token {TOKEN}"]) == 2
+    assert memory_admin.main(["mark", TOKEN]) == 2
+    files = b"".join(file.read_bytes() for file in journal_file.parent.glob("journal.sqlite*"))
+    assert TOKEN.encode() not in files
 
 
 def test_nothing_is_erased_without_a_yes(call: Call, state_home: Path) -> None:

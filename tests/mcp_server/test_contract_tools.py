@@ -53,3 +53,11 @@ async def test_a_region_that_makes_no_sense_is_refused(door: Door, era: Era) -> 
         assert "in one line" in problem(await client.call_tool("protect", lines))
         for region, said in (("../other.py", "outside"), ("::total", "inside the workspace")):
             assert said in problem(await client.call_tool("protect", {"region": region}))
+
+
+async def test_a_region_that_is_not_there_is_told(door: Door, era: Era) -> None:
+    async with Client(build(door), mode=era) as client:
+        kept = await client.call_tool("protect", {"region": "shop/cart.py::nope"})
+        assert any("nope" in each for each in facts(kept)["warnings"])
+        long = await client.call_tool("protect", {"region": "x" * 5_000})
+        assert long.is_error

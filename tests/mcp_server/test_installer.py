@@ -13,10 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from agents.capture.rule_file import refresh_rules
+from graph import memory_admin, teach_cli
 from graph.preserve_cli import contracts
 from mcp_server.door import Door
 from mcp_server.installer import main
-from mcp_server.rule_file import refresh_rules
 from memory.records import Item, Kind
 from tests.graph.conftest import Demo
 
@@ -150,6 +151,21 @@ def test_the_rule_file_follows_what_is_known_and_protected(
     assert "- a.py: strict, of # a clone\n" in text
     assert refresh_rules(project, door.memory) is False
     door.close()
+
+
+def test_the_rule_file_follows_the_terminal_and_a_restored_back_up(
+    init: Init, project: Path, tmp_path: Path
+) -> None:
+    assert init("--yes") == 0
+    rules, kept = project / FILES[1], str(tmp_path / "back-up.sqlite")
+    assert memory_admin.main(["backup", kept]) == 0
+    assert teach_cli.teach(["Never import pandas in the shop."]) == 0
+    assert "pandas" in rules.read_text()
+    assert memory_admin.main(["restore", kept]) == 0
+    assert "pandas" not in rules.read_text()
+    rules.write_text("as it was long ago")
+    Door.open(project).memory.close()
+    assert rules.read_text().startswith("---\n")
 
 
 def test_the_git_hook_comes_and_goes_on_demand(init: Init, project: Path) -> None:
