@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from agents.adapters.registry import Registry
 from agents.adapters.rollback import roll_back, worse_since
 from agents.capture.conflicts import resolve
@@ -15,6 +17,7 @@ from agents.capture.intake import OPPOSABLE
 from agents.capture.meaning import meaning_of
 from graph.night.contexts import holds_in, project_of
 from graph.night.records import Collected, LeftOut, Replaced, Resolved
+from mcp_local_llm import StoreUnavailable
 from memory.entries import Stored
 from memory.journal import Journal
 from memory.records import Item, Where
@@ -38,8 +41,8 @@ def known_of(journal: Journal, stored: Iterable[Stored]) -> list[Knowledge]:
 def step_back(registry: Registry, journal: Journal) -> str:
     """Roll the last promotion back if answers are corrected more often since; say why, or "".
 
-    Raises:
-        StoreUnavailable: the adapter before it is damaged.
+    Where the adapter before it is damaged or nobody knows it any more, what is served stays, which
+    is logged: the night may mend it with a better one.
     """
     now = registry.pointer()
     if now.action != "promote" or now.at is None:
@@ -47,7 +50,11 @@ def step_back(registry: Registry, journal: Journal) -> str:
     rates = worse_since(journal.signals(), now.at)
     if rates is None:
         return ""
-    roll_back(registry, journal, why=str(rates))
+    try:
+        roll_back(registry, journal, why=str(rates))
+    except StoreUnavailable as error:
+        structlog.get_logger().warning("night.not_rolled_back", why=str(rates), error=str(error))
+        return ""
     return str(rates)
 
 

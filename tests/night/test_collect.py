@@ -148,6 +148,11 @@ def test_an_adapter_since_which_more_is_corrected_is_rolled_back_once(
     clock.passes(hours=1)
     assert step_back(registry, journal) == ""
     answered(journal, clock, "after", 15)
+    before = registry.pointer()
+    lost = before.model_copy(update={"before": 7})  # which no history tells of
+    (registry.root / "current.json").write_text(lost.model_dump_json())
+    assert (step_back(registry, journal), registry.pointer()) == ("", lost)
+    (registry.root / "current.json").write_text(before.model_dump_json())
     why = step_back(registry, journal)
     assert "15 of 40 answers were corrected since the promotion" in why
     assert collect(journal, why).rolled_back == why
