@@ -28,6 +28,8 @@ class Door:
     home: Path
     _memory: SharedMemory | None = None
     _alone: threading.Lock = field(default_factory=threading.Lock)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+    _catching_up: threading.Thread | None = None
 
     @classmethod
     def open(cls, workspace: Path) -> Door:
@@ -49,18 +51,20 @@ class Door:
     def memory(self) -> SharedMemory:
         """The project's memory. Blocking at the first use.
 
+        What Cursor reads by itself is brought up to date meanwhile: others may have changed what
+        is known, and looking through all files for contracts takes its time.
+
         Raises:
             StoreUnavailable: the journal cannot be opened.
         """
-        from agents.capture.rule_file import refresh_all
         from agents.shared_memory import SharedMemory
         from memory.project import project_id
 
         with self._alone:
             if self._memory is None:
                 self._memory = SharedMemory(self.home, project_id(self.workspace))
-                with suppress(StoreUnavailable):  # told when something is learnt
-                    refresh_all(self.workspace, self._memory)
+                self._catching_up = threading.Thread(target=self._catch_up, args=[self._memory])
+                self._catching_up.start()
             return self._memory
 
     async def opened(self) -> SharedMemory:
@@ -90,13 +94,23 @@ class Door:
         Raises:
             StoreUnavailable: it cannot be written.
         """
+        self._refresh(self.memory)
+
+    def _catch_up(self, memory: SharedMemory) -> None:
+        with suppress(StoreUnavailable):  # told when something is learnt
+            self._refresh(memory)
+
+    def _refresh(self, memory: SharedMemory) -> None:
         from agents.capture.rule_file import refresh_all
 
-        refresh_all(self.workspace, self.memory)
+        with self._writing:  # the last one to begin has seen what the others wrote
+            refresh_all(self.workspace, memory)
 
     def close(self) -> None:
         """Close what was opened."""
         with self._alone:
+            if self._catching_up is not None:
+                self._catching_up.join()
             if self._memory is not None:
                 self._memory.close()
                 self._memory = None

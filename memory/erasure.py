@@ -14,6 +14,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from mcp_local_llm import StoreUnavailable
 from memory.entries import PURGED
 from memory.records import Item
 from memory.replay import content_hash, dumped, entries
@@ -35,14 +36,20 @@ def erased_payload(item: Item, reason: str) -> str:
     return Item(text=PURGED, data={"reason": reason}, **kept).model_dump_json()
 
 
-def scrub(connection: sqlite3.Connection) -> bool:
+def scrub(connection: sqlite3.Connection) -> None:
     """Write the file anew, outside any transaction, so that no page and no log holds what is gone.
 
-    False when somebody reads all the time, so that the log could not be cut.
+    Raises:
+        StoreUnavailable: somebody reads all the time, so that the log could not be cut.
     """
     connection.execute("VACUUM")
     busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    return not busy
+    if busy:
+        raise StoreUnavailable(
+            "what is erased is in no answer any more, but another process reads the journal all "
+            "the time, so that its log still holds the words; end that process, then run "
+            "`mcp-local-llm memory compact`"
+        )
 
 
 def erase_item(connection: sqlite3.Connection, id: str) -> None:

@@ -6,14 +6,13 @@ questions follow from the operations in the same transaction.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcp_local_llm import StoreUnavailable, UsageError
+from mcp_local_llm import UsageError
 from memory import lookup, replay
 from memory.entries import (
     PURGED,
@@ -105,7 +104,7 @@ class Journal(LearningLedger):
                 self.erase_one(one.id, one.item, reason)
             connection.execute("INSERT INTO word (word) VALUES ('optimize')")
         with self.read() as connection:
-            _scrub(connection)
+            scrub(connection)
         return len(wanted)
 
     def link(self, one: str, other: str, relation: str = NEAR) -> int:
@@ -305,7 +304,7 @@ class Journal(LearningLedger):
             ).rowcount
             connection.execute("INSERT INTO word (word) VALUES ('optimize')")
         with self.read() as connection:
-            _scrub(connection)
+            scrub(connection)
         return Compacted(
             before_bytes=before,
             after_bytes=self._size(),
@@ -343,12 +342,3 @@ class Journal(LearningLedger):
     def _size(self) -> int:
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
-
-
-def _scrub(connection: sqlite3.Connection) -> None:
-    if not scrub(connection):
-        raise StoreUnavailable(
-            "what is erased is in no answer any more, but another process reads the journal all "
-            "the time, so that its log still holds the words; end that process, then run "
-            "`mcp-local-llm memory compact`"
-        )

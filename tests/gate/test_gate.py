@@ -103,6 +103,7 @@ async def test_a_babbling_candidate_is_told_what_it_lacks_and_asked_nothing_twic
     assert [one.factor for one in report.tries] == [1.0] and len(stages) == 2
     loaded, latency = report.evidence.loaded, report.evidence.latency
     assert loaded is not None and loaded.difference > 0 and loaded.base_bits > 1
+    assert loaded.memory_gb == loaded.untrained_memory_gb > loaded.base_memory_gb > 0
     assert latency is not None and latency.untrained_s > 0
     assert GateReport.model_validate_json(report.model_dump_json()) == report
 

@@ -164,7 +164,9 @@ def test_the_rule_file_follows_the_terminal_and_a_restored_back_up(
     assert memory_admin.main(["restore", kept]) == 0
     assert "pandas" not in rules.read_text()
     rules.write_text("as it was long ago")
-    Door.open(project).memory.close()
+    door = Door.open(project)
+    assert door.memory.project
+    door.close()
     assert rules.read_text().startswith("---\n")
 
 

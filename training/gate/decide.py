@@ -148,9 +148,8 @@ def _kept_rules(evidence: Evidence, limits: Limits) -> Iterator[GateCheck]:
             for rule, recorded in evidence.recorded.items()
             if rule in rates and rates[rule].rate + _EPSILON < recorded
         ]
-        whys.append(
-            ": ".join([f"a net loss of {loss} of {asked}", *filter(None, [", ".join(worse)])])
-        )
+        named = f": {', '.join(worse)}" if worse else ""
+        whys.append(f"a net loss of {loss} of {asked}{named}")
     yield _line(
         "kept_rules",
         "; ".join(whys),

@@ -40,7 +40,6 @@ _BOOT: Final = (  # without torch, which transformers imports where it finds it
     "import sys; sys.path.insert(0, {root!r}); sys.modules['torch'] = None; "
     "from training.gate.loading import main; sys.exit(main(sys.argv[1]))"
 )
-_MOST_LOOKS: Final = 12
 _TIMEOUT_S: Final = 3_600.0
 _DIALOGUES: Final = 4
 _SAID: Final = 300  # characters of what a library said
@@ -146,37 +145,13 @@ def main(path: str) -> int:
     return 0
 
 
-def _seen(network: Any, batch: Batch) -> tuple[Any, float]:
-    """Return the last logits of the first item, and the peak of memory in GiB.
-
-    On a CPU the peak also depends on when mlx's thread lets go, later on a busy machine: the least
-    counts that is seen twice, or of a dozen looks.
-    """
-    peaks: list[int] = []
-    while len(peaks) < _MOST_LOOKS and (not peaks or peaks.count(min(peaks)) < 2):
-        logits, peak = _looked(network, batch)
-        peaks.append(peak)
-    return logits, min(peaks) / GIB
-
-
-def _looked(network: Any, batch: Batch) -> tuple[Any, int]:
-    """Return the last logits of the first item, and the peak of memory in bytes."""
-    import gc
-
-    import mlx.core as mx
-    import numpy as np
-
-    from training.lora.learner import arrays
-
-    gc.collect()  # a model before this one
-    mx.clear_cache()
-    mx.reset_peak_memory()
-    logits = np.array(network(arrays(batch)[0])[0, -1].astype(mx.float32))
-    return logits, int(mx.get_peak_memory())
-
-
 def _measured(model: Path, adapter: Path | None, batches: Sequence[Batch]) -> dict[str, Any]:
-    """Return bits per learned token, the last logits and the peak of memory of the first item."""
+    """Return bits per learned token, the first item's last logits and the GiB of the weights.
+
+    What a request takes beside them is the same for all adapters of a shape, and how much of it is
+    there at once depends on a CPU on when mlx's thread lets go.
+    """
+    import gc
     import math
 
     import mlx.core as mx
@@ -192,7 +167,10 @@ def _measured(model: Path, adapter: Path | None, batches: Sequence[Batch]) -> di
     if adapter is not None:
         network = load_adapters(network, str(adapter))
     network.eval()
-    logits, memory = _seen(network, batches[0])
+    mx.eval(network.parameters())
+    gc.collect()  # a model before this one
+    memory = mx.get_active_memory() / GIB
+    logits = np.array(network(arrays(batches[0])[0])[0, -1].astype(mx.float32))
     nats = 0.0
     for batch in batches:
         nats += summed_loss(network, *arrays(batch)).item()

@@ -136,8 +136,9 @@ class Learner:
         total, gradients = 0.0, None
         for batch in update:
             loss, more = self._loss_and_gradient(self._model, *arrays(batch))
-            total += loss.item()  # computes no gradient yet
-            if loss.item() >= self._recipe.known * learned_tokens([batch]):
+            found = loss.item()  # computes no gradient yet
+            total += found
+            if found >= self._recipe.known * learned_tokens([batch]):
                 gradients = more if gradients is None else tree_map(mx.add, gradients, more)
                 mx.eval(gradients)
         count = learned_tokens(update)
