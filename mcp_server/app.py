@@ -9,7 +9,13 @@ from mcp import MCPError
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError, UnexpectedToolError
-from mcp_types import INTERNAL_ERROR, CallToolResult, GetPromptResult, InputRequiredResult
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+)
 from pydantic import AnyUrl, ValidationError
 
 from mcp_local_llm import LocalLLMError, __version__
@@ -68,6 +74,15 @@ class App(MCPServer[None]):
         context: Context[None, Any] | None = None,
     ) -> GetPromptResult | InputRequiredResult:
         """Return a prompt; raises ``MCPError`` for what the user should read."""
+        known = {each.name: each for each in await self.list_prompts()}
+        if name not in known:
+            said = f"there is no prompt {name!r}; there are: {', '.join(sorted(known))}"
+            raise MCPError(INVALID_PARAMS, said)
+        takes = {each.name for each in known[name].arguments or ()}
+        if extra := sorted(set(arguments or {}) - takes):
+            told = ", ".join(sorted(takes)) or "nothing"
+            said = f"the prompt {name!r} takes {told}, not {extra}; leave that out"
+            raise MCPError(INVALID_PARAMS, said)
         try:
             return await super().get_prompt(name, arguments, context)
         except ValueError as error:

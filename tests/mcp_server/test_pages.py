@@ -81,8 +81,12 @@ async def test_what_is_not_there_is_refused(door: Door, era: Era) -> None:
     async with Client(build(door), mode=era) as client:
         with pytest.raises(MCPError):
             await client.read_resource("local-llm://none")
-        with pytest.raises(MCPError):
+        with pytest.raises(MCPError, match="there are: correction_guide, doc_writer"):
             await client.get_prompt("none", {})
+        with pytest.raises(MCPError, match=r"'start' takes nothing, not \['hour'\]"):
+            await told(client, "start", hour="late")
+        with pytest.raises(MCPError, match="'tester' takes task, not"):
+            await told(client, "tester", job="round the total")
         rulebook = door.policies.folder / "rulebook.json"
         rulebook.parent.mkdir(parents=True)
         rulebook.write_text("{")
