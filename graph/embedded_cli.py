@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         help="begin with this model's weights (give a lower --rate, 0.5 for example)",
     )
     train.add_argument(
-        "--layers", type=int, default=4, help="of the network; it may have more than --from has"
+        "--layers", type=int, default=6, help="of the network; it may have more than --from has"
     )
     train.add_argument("--rate", type=float, default=1.0, help="scales the learning rates")
     train.add_argument("--threads", type=int, default=2, help="of one process")
@@ -97,7 +97,7 @@ def _train(options: argparse.Namespace) -> int:
         raise UsageError(f"--rate is {options.rate:g}; give a number above 0, up to 2")
     for name, value, example in (
         ("--steps", options.steps, 2600),
-        ("--layers", options.layers, 4),
+        ("--layers", options.layers, 6),
         ("--threads", options.threads, 2),
         ("--processes", options.processes, 2),
     ):

@@ -27,7 +27,7 @@ def test_wrong_input_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert main(["train", str(tmp_path), "--layers", "0"]) == 2
     assert "--layers is 0" in capsys.readouterr().err
     assert main(["train", str(tmp_path), "--layers", "3", "--from", str(EMBEDDED_WEIGHTS)]) == 2
-    assert "has 4 layers, which cannot become 3" in capsys.readouterr().err
+    assert "has 6 layers, which cannot become 3" in capsys.readouterr().err
 
 
 def test_lessons_are_counted_by_kind(state_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

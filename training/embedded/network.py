@@ -26,7 +26,7 @@ class NetworkConfig:
 
     vocabulary: int = 1280
     hidden: int = 256
-    layers: int = 4
+    layers: int = 6
     heads: int = 4
     kv_heads: int = 2
     mlp: int = 512
