@@ -53,7 +53,7 @@ def _starter(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    """Do what the night does between looking and training, and change nothing."""
+    """Do what the night does between looking and training, in one wording; change nothing."""
     from agents.home import state_home
     from graph.night.choose import look
     from graph.night.examples import cleaned, make_examples, mixed
@@ -66,7 +66,8 @@ def _build(options: argparse.Namespace) -> int:
     shop = NightShop(state_home(), load_settings(Path.cwd()))
     with shop.journal() as journal:
         found, left, chosen = look(shop, journal, asked=True)
-        clean, removals = cleaned(shop, journal, chosen, make_examples(shop, journal, chosen))
+        made = make_examples(shop, journal, chosen, wordings=1)
+        clean, removals = cleaned(shop, journal, chosen, made)
     if not clean:
         raise UsageError(
             "nothing here may be trained yet; teach something with `mcp-local-llm teach`"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import Iterable, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +21,7 @@ from graph.night.shop import NightShop
 from mcp_local_llm import StoreUnavailable
 from memory.journal import Journal
 from training.dataset.encoding import Encoder
-from training.dataset.mix import MAX_ITEMS, mix
+from training.dataset.mix import MAX_ITEMS, mix, room_for
 from training.dataset.reader import MANIFEST, Item
 from training.dataset.scrub import fit, scrub
 from training.dataset.write import Manifest, part_of, write_dataset
@@ -31,20 +33,59 @@ from training.replay import general, protocol
 EXAMPLES: Final = "examples.jsonl"
 SCRUBBED: Final = "scrubbed.jsonl"
 MIXED: Final = "mixed.jsonl"
+_WORDING: Final = re.compile(r"/\d+\.(\d+)$")  # the number of an item's wording, in its id
 _LEAST, _PROTOCOL = 80, 20  # replay items that are made; the mix takes what it needs
 
 
-def make_examples(shop: NightShop, journal: Journal, chosen: Chosen) -> list[Item]:
+def make_examples(
+    shop: NightShop, journal: Journal, chosen: Chosen, *, wordings: int | None = None
+) -> list[Item]:
     """Return the examples of all that is chosen and was not withdrawn since.
 
     A run that the user kept is told as it was, where it is there still, instead of asked about.
+    The others are there in ``wordings`` drawn one by one: by default one for each epoch, where the
+    recipe wants that and the set has room.
     """
-    known, prompts = _known(journal, chosen), shop.profile.prompts
+    known = _known(journal, chosen)
     weights = _weights(shop, journal, known)
     runs = from_transcripts(asyncio.run(transcripts(shop, journal, known, weights)))
-    made = build_examples(known, prompts=prompts, seed=shop.settings.night.seed, weights=weights)
     told = {id for run in runs for id in run.of}
-    return [*(item for item in made if not told.issuperset(item.of)), *runs]
+    prompts, seed = shop.profile.prompts, shop.settings.night.seed
+
+    def drawn(number: int) -> list[Item]:
+        made = build_examples(known, prompts=prompts, seed=seed + number, weights=weights)
+        return [item for item in made if not told.issuperset(item.of)]
+
+    first = drawn(0)
+    if wordings is None:
+        most = shop.recipe.epochs if shop.recipe.reworded else 1
+        wordings = min(most, room_for(*_by_age(first, chosen)))
+    held_out = {item.asked for item in first if part_of(item) != "train"}
+    more = [
+        item.model_copy(update={"id": f"{item.id}.{number}"})
+        for number in range(1, wordings)
+        for item in drawn(number)
+        if part_of(item) == "train" and item.asked not in held_out
+    ]
+    return [*first, *more, *runs]
+
+
+def epochs_over(shop: NightShop, night: str) -> int:
+    """Return how often a night's training goes over its dataset: each wording is a part of that."""
+    made = manifest(shop, night)
+    numbers = (_WORDING.search(id) for id in (made.items if made else ()))
+    wordings = 1 + max((int(found[1]) for found in numbers if found), default=0)
+    return ceil(shop.recipe.epochs / wordings)
+
+
+def _by_age(items: Sequence[Item], chosen: Chosen) -> tuple[list[Item], list[Item]]:
+    """Return what is trained for the first time, and what was before; nothing that is held out."""
+    learned = [item for item in items if part_of(item) == "train"]
+    earlier = set(chosen.earlier)
+    return (
+        [item for item in learned if not earlier.issuperset(item.of)],
+        [item for item in learned if earlier.issuperset(item.of)],
+    )
 
 
 def cleaned(
@@ -90,13 +131,10 @@ def mixed(shop: NightShop, items: Sequence[Item], chosen: Chosen) -> list[Item]:
 
     Held-out items train nothing and are kept as they are.
     """
-    learned = [item for item in items if part_of(item) == "train"]
+    new, promoted = _by_age(items, chosen)
     held_out = [item for item in items if part_of(item) != "train"]
-    earlier = set(chosen.earlier)
-    new = [item for item in learned if not earlier.issuperset(item.of)]
-    promoted = [item for item in learned if earlier.issuperset(item.of)]
     seed, prompts = shop.settings.night.seed, shop.profile.prompts
-    count = min(MAX_ITEMS, max(_LEAST, 2 * len(learned)))
+    count = min(MAX_ITEMS, max(_LEAST, 2 * (len(new) + len(promoted))))
     model = shop.base_folder
     replay = general(prompts, count, seed=seed, model=model)
     formats = protocol(prompts, max(_PROTOCOL, count // 4), seed=seed, model=model)

@@ -175,11 +175,12 @@ class NightNodes:
 
     def _train(self, state: NightState) -> Trained:
         shop, folder = self.shop, self.shop.store.folder(state["night"])
+        epochs = examples.epochs_over(shop, state["night"])
         return train(
             folder / DATASET,
             shop.base_folder,
             folder / TRAINING,
-            shop.recipe,
+            shop.recipe.model_copy(update={"epochs": epochs}),
             shop.budget,
             on_event=shop.watcher.trained,
             threads=shop.settings.model.threads,

@@ -63,6 +63,11 @@ def mix(
     return kept
 
 
+def room_for(new: Sequence[Item], promoted: Sequence[Item], shares: Shares = SHARES) -> int:
+    """Return how many times over a set can hold ``new`` and ``promoted`` with their replay."""
+    return MAX_ITEMS // max(1, _wanted(new, promoted, shares))
+
+
 def _wanted(new: Sequence[Item], promoted: Sequence[Item], shares: Shares) -> int:
     """Return how large a set has to be for all of ``new`` and ``promoted`` to be their shares."""
     largest = max(Counter(map(rule_of, (*new, *promoted))).values(), default=0)

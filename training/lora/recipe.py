@@ -26,7 +26,8 @@ class Recipe(Record):
     token is below ``known`` is not learned from: it would only move what is right already
     (selective backpropagation; A. Jiang and others, arXiv:1910.00762). ``directions`` of its input
     that a layer's adapter reads are ``random`` at first and learned, or chosen once and fixed
-    (``contrast``, see ``training.lora.contrast``).
+    (``contrast``, see ``training.lora.contrast``). ``reworded`` has a night write what was taught
+    anew for each epoch, in a set as large as it may be, and go over that so much less often.
     """
 
     rank: int = Field(default=16, ge=1, le=512)
@@ -42,6 +43,7 @@ class Recipe(Record):
     batch: int = Field(default=1, ge=1)
     accumulate: int = Field(default=8, ge=1)
     epochs: int = Field(default=2, ge=1, le=100)
+    reworded: bool = False
     max_tokens: int = Field(default=2048, ge=16)
     seed: int = Field(default=7, ge=0)
     grad_checkpoint: bool = True
@@ -68,12 +70,13 @@ RECIPES: Final = {
     EMBEDDED: Recipe(
         directions="contrast",
         keys=("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
-        rank=32,
+        rank=128,
         rate=3e-3,
         known=0.01,
         batch=1,
         accumulate=1,
         epochs=8,
+        reworded=True,
         grad_checkpoint=False,
         dropout=0.0,
         validate_every=100,
