@@ -34,6 +34,7 @@ EXAMPLES: Final = "examples.jsonl"
 SCRUBBED: Final = "scrubbed.jsonl"
 MIXED: Final = "mixed.jsonl"
 _WORDING: Final = re.compile(r"/\d+\.(\d+)$")  # the number of an item's wording, in its id
+_FEW: Final = 8  # held-out items of replay, at least
 _LEAST, _PROTOCOL = 80, 20  # replay items that are made; the mix takes what it needs
 
 
@@ -129,7 +130,8 @@ def _weights(shop: NightShop, journal: Journal, known: Sequence[Knowledge]) -> d
 def mixed(shop: NightShop, items: Sequence[Item], chosen: Chosen) -> list[Item]:
     """Return ``items`` with replay, so that nothing is forgotten; what the gate asks is not there.
 
-    Held-out items train nothing and are kept as they are.
+    Held-out items train nothing and are kept as they are, with no more of replay than of what was
+    taught, or a few: the loss over both decides when training ends.
     """
     new, promoted = _by_age(items, chosen)
     held_out = [item for item in items if part_of(item) != "train"]
@@ -138,9 +140,11 @@ def mixed(shop: NightShop, items: Sequence[Item], chosen: Chosen) -> list[Item]:
     model = shop.base_folder
     replay = general(prompts, count, seed=seed, model=model)
     formats = protocol(prompts, max(_PROTOCOL, count // 4), seed=seed, model=model)
-    trained = mix(new, promoted, replay, formats, seed=seed)
-    taught = {id for item in trained for id in item.of}
-    return [*trained, *(item for item in held_out if taught.issuperset(item.of))]
+    drawn = mix(new, promoted, replay, formats, seed=seed)
+    taught = {id for item in drawn for id in item.of}
+    apart = [item for item in held_out if taught.issuperset(item.of)]
+    replayed = [item for item in drawn if part_of(item) != "train"][: max(_FEW, len(apart))]
+    return [*(item for item in drawn if part_of(item) == "train"), *replayed, *apart]
 
 
 def write(shop: NightShop, night: str, items: Sequence[Item], chosen: Chosen) -> Manifest:

@@ -42,7 +42,10 @@ def made(shop: NightShop, texts: tuple[str, ...], **how: int) -> tuple[list[Exam
 
 def passes(shop: NightShop, items: list[Example], chosen: Chosen) -> int:
     night = shop.store.begin(datetime(2026, 3, 4, tzinfo=UTC), asked=True).night
-    written = write(shop, night, mixed(shop, items, chosen), chosen)
+    mixture = mixed(shop, items, chosen)
+    apart = [bool(item.of) for item in mixture if part_of(item) != "train"]
+    assert 0 < apart.count(False) <= max(8, apart.count(True))
+    written = write(shop, night, mixture, chosen)
     assert sum(written.counts["train"].values()) <= MAX_ITEMS
     return epochs_over(shop, night)
 
