@@ -116,7 +116,8 @@ def too_few(shop: NightShop, clean: Sequence[Item], chosen: Chosen) -> str:
     if chosen.items and not clean:
         return "no example was left: they hold secrets, are too long or break their own rule"
     own, least = set(chosen.own), shop.settings.night.context_examples
-    count = sum(not own.isdisjoint(one.of) for one in clean if part_of(one) == "train")
+    once = (one for one in clean if part_of(one) == "train" and not _WORDING.search(one.id))
+    count = sum(not own.isdisjoint(one.of) for one in once)
     if own and count < least:
         return f"{count} examples are about this context alone, and its adapter needs {least}"
     return ""

@@ -99,6 +99,8 @@ def test_a_context_with_too_few_examples_or_with_all_there_is_gets_no_adapter(
     turns = (Turn(role="user", content="q"), Turn(role="assistant", content="a"))
     few = [Example(id=str(n), messages=turns, of=taught.own[:1]) for n in range(29)]
     assert "29 examples are about this context" in too_few(shop, few, taught)
+    other_words = few[0].model_copy(update={"id": "rule/00.1"})
+    assert "29 examples are about this context" in too_few(shop, [*few, other_words], taught)
     assert too_few(shop, [*few, few[0]], taught) == ""
 
 
