@@ -33,7 +33,7 @@ from training.replay import general, protocol
 EXAMPLES: Final = "examples.jsonl"
 SCRUBBED: Final = "scrubbed.jsonl"
 MIXED: Final = "mixed.jsonl"
-_WORDING: Final = re.compile(r"/\d+\.(\d+)$")  # the number of an item's wording, in its id
+_WORDING: Final = re.compile(r"\.(\d+)$")  # the number of an example's wording, in its id
 _FEW: Final = 8  # held-out items of replay, at least
 _LEAST, _PROTOCOL = 80, 20  # replay items that are made; the mix takes what it needs
 
@@ -44,8 +44,8 @@ def make_examples(
     """Return the examples of all that is chosen and was not withdrawn since.
 
     A run that the user kept is told as it was, where it is there still, instead of asked about.
-    The others are there in ``wordings`` drawn one by one: by default one for each epoch, where the
-    recipe wants that and the set has room.
+    The others are there in ``wordings`` drawn one by one, and a run as often: by default one for
+    each epoch, where the recipe wants that and the set has room.
     """
     known = _known(journal, chosen)
     weights = _weights(shop, journal, known)
@@ -60,22 +60,23 @@ def make_examples(
     first = drawn(0)
     if wordings is None:
         most = shop.recipe.epochs if shop.recipe.reworded else 1
-        wordings = min(most, room_for(*_by_age(first, chosen)))
+        wordings = min(most, room_for(*_by_age([*first, *runs], chosen)))
     held_out = {item.asked for item in first if part_of(item) != "train"}
     more = [
         item.model_copy(update={"id": f"{item.id}.{number}"})
         for number in range(1, wordings)
-        for item in drawn(number)
+        for item in (*drawn(number), *runs)
         if part_of(item) == "train" and item.asked not in held_out
     ]
-    return [*first, *more, *runs]
+    return [*first, *runs, *more]
 
 
 def epochs_over(shop: NightShop, night: str) -> int:
     """Return how often a night's training goes over its dataset: each wording is a part of that."""
     made = manifest(shop, night)
-    numbers = (_WORDING.search(id) for id in (made.items if made else ()))
-    wordings = 1 + max((int(found[1]) for found in numbers if found), default=0)
+    taught = [id for id, origin in made.items.items() if origin.of] if made else []
+    numbers = filter(None, map(_WORDING.search, taught))
+    wordings = 1 + max((int(number[1]) for number in numbers), default=0)
     return ceil(shop.recipe.epochs / wordings)
 
 

@@ -83,7 +83,8 @@ def trained_by_night(shop: NightShop, state: RunState, demo: Demo) -> None:
     chosen = Chosen(decision=Decision(verdict="go", why="asked"), items=(code.id,))
     with shop.journal() as journal:
         journal.put(code, good)
-        (item,) = make_examples(shop, journal, chosen)
+        (item,) = make_examples(shop, journal, chosen, wordings=1)
+        assert len(make_examples(shop, journal, chosen)) == shop.recipe.epochs
         assert (item.id, item.of, item.kind) == ("run:t", (code.id,), "run")
         said = [(turn.role, turn.content) for turn in item.messages]
         assert said == [(one.role, one.content) for one in state["talk"].messages]
