@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from math import ceil
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
@@ -29,6 +29,9 @@ from training.examples.build import build_examples, from_transcripts
 from training.examples.checked import keep_checked
 from training.examples.knowledge import Knowledge
 from training.replay import general, protocol
+
+if TYPE_CHECKING:
+    from training.lora.recipe import Recipe
 
 EXAMPLES: Final = "examples.jsonl"
 SCRUBBED: Final = "scrubbed.jsonl"
@@ -71,13 +74,14 @@ def make_examples(
     return [*first, *runs, *more]
 
 
-def epochs_over(shop: NightShop, night: str) -> int:
-    """Return how often a night's training goes over its dataset: each wording is a part of that."""
+def recipe_of(shop: NightShop, night: str) -> Recipe:
+    """Return the recipe of a night's training: the wordings in its dataset share the epochs."""
     made = manifest(shop, night)
     taught = [id for id, origin in made.items.items() if origin.of] if made else []
     numbers = filter(None, map(_WORDING.search, taught))
     wordings = 1 + max((int(number[1]) for number in numbers), default=0)
-    return ceil(shop.recipe.epochs / wordings)
+    epochs = ceil(shop.recipe.epochs / wordings)
+    return shop.recipe.model_copy(update={"epochs": epochs})
 
 
 def _by_age(items: Sequence[Item], chosen: Chosen) -> tuple[list[Item], list[Item]]:

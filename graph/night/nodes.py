@@ -175,12 +175,11 @@ class NightNodes:
 
     def _train(self, state: NightState) -> Trained:
         shop, folder = self.shop, self.shop.store.folder(state["night"])
-        epochs = examples.epochs_over(shop, state["night"])
         return train(
             folder / DATASET,
             shop.base_folder,
             folder / TRAINING,
-            shop.recipe.model_copy(update={"epochs": epochs}),
+            examples.recipe_of(shop, state["night"]),
             shop.budget,
             on_event=shop.watcher.trained,
             threads=shop.settings.model.threads,
@@ -211,7 +210,7 @@ class NightNodes:
             base=shop.base,
             context=context,
             dataset=examples.write(shop, night, (), chosen).hash,
-            recipe=shop.recipe.model_dump(mode="json"),
+            recipe=examples.recipe_of(shop, night).model_dump(mode="json"),
             journal=shop.store.needed(night, "collect", Collected).journal,
             prompts=prompts.digest(shop.profile.prompts),
             items=chosen.items,

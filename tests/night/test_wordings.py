@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.profiles import EMBEDDED
-from graph.night.examples import epochs_over, make_examples, mixed, write
+from graph.night.examples import make_examples, mixed, recipe_of, write
 from graph.night.policy import Decision
 from graph.night.records import Chosen
 from graph.night.shop import NightShop
@@ -47,7 +47,7 @@ def passes(shop: NightShop, items: list[Example], chosen: Chosen) -> int:
     assert 0 < apart.count(False) <= max(8, apart.count(True))
     written = write(shop, night, mixture, chosen)
     assert sum(written.counts["train"].values()) <= MAX_ITEMS
-    return epochs_over(shop, night)
+    return recipe_of(shop, night).epochs
 
 
 def test_each_epoch_has_its_own_words_and_none_asks_what_is_held_out(shop: NightShop) -> None:

@@ -63,9 +63,9 @@ def mix(
     return kept
 
 
-def room_for(new: Sequence[Item], promoted: Sequence[Item], shares: Shares = SHARES) -> int:
+def room_for(new: Sequence[Item], promoted: Sequence[Item]) -> int:
     """Return how many times over a set can hold ``new`` and ``promoted`` with their replay."""
-    return MAX_ITEMS // max(1, _wanted(new, promoted, shares))
+    return MAX_ITEMS // max(1, _wanted(new, promoted, SHARES))
 
 
 def _wanted(new: Sequence[Item], promoted: Sequence[Item], shares: Shares) -> int:
