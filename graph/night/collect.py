@@ -38,20 +38,23 @@ def known_of(journal: Journal, stored: Iterable[Stored]) -> list[Knowledge]:
     ]
 
 
-def step_back(registry: Registry, journal: Journal) -> str:
+def step_back(registry: Registry, journal: Journal, night: str) -> str:
     """Roll the last promotion back if answers are corrected more often since; say why, or "".
 
-    Where the adapter before it is damaged or nobody knows it any more, what is served stays, which
-    is logged: the night may mend it with a better one.
+    Asked again by a ``night`` that was killed before it noted that, it says the same. Where the
+    adapter before it is damaged or nobody knows it any more, what is served stays, which is
+    logged: the night may mend it with a better one.
     """
-    now = registry.pointer()
+    now, of = registry.pointer(), f"night {night}: "
+    if now.action == "rollback" and now.why.startswith(of):
+        return now.why.removeprefix(of)
     if now.action != "promote" or now.at is None:
         return ""
     rates = worse_since(journal.signals(), now.at)
     if rates is None:
         return ""
     try:
-        roll_back(registry, journal, why=str(rates))
+        roll_back(registry, journal, why=f"{of}{rates}")
     except StoreUnavailable as error:
         structlog.get_logger().warning("night.not_rolled_back", why=str(rates), error=str(error))
         return ""

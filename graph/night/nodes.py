@@ -51,7 +51,7 @@ class NightNodes:
         with shop.journal() as journal:
 
             def found() -> Collected:
-                rolled_back = collect.step_back(shop.registry, journal)
+                rolled_back = collect.step_back(shop.registry, journal, night)
                 journal.mark(f"night {night}")
                 return collect.collect(journal, rolled_back)
 

@@ -150,23 +150,23 @@ async def test_a_profile_without_weights_cannot_be_gated(
         await run_gate(subject, Plan())
 
 
-def test_the_scale_is_halved_towards_what_neither_forgets_nor_fails_to_learn() -> None:
+def test_the_scale_goes_towards_what_neither_forgets_nor_fails_to_learn() -> None:
     tries = [Try(factor=1.0, failed=("drift", "kept_tasks"))]
     bounds, factor = _narrowed(tries, (0.0, 1.0))
-    assert (bounds, factor) == ((0.0, 1.0), 0.5)
-    tries.append(Try(factor=0.5, failed=("learned",)))
-    bounds, factor = _narrowed(tries, bounds)
-    assert (bounds, factor) == ((0.5, 1.0), 0.75)
+    assert (bounds, factor) == ((0.0, 1.0), 0.75)
     tries.append(Try(factor=0.75, failed=("drift",)))
-    assert _narrowed(tries, bounds) == ((0.5, 0.75), 0.625)
-    tries.append(Try(factor=0.625, failed=("drift",)))
-    assert _narrowed(tries, (0.5, 0.75))[1] is None
+    bounds, factor = _narrowed(tries, bounds)
+    assert (bounds, factor) == ((0.0, 0.75), 0.5625)
+    tries.append(Try(factor=0.5625, failed=("learned",)))
+    assert _narrowed(tries, bounds) == ((0.5625, 0.75), 0.703125)
+    tries.append(Try(factor=0.703125, failed=("drift",)))
+    assert _narrowed(tries, (0.5625, 0.75))[1] is None
 
 
 @pytest.mark.parametrize("failed", [("kept_rules",), ("learned", "kept_rules")])
 def test_a_scale_that_knows_too_little_is_raised_again(failed: tuple[str, ...]) -> None:
     tries = [Try(factor=1.0, failed=("drift",)), Try(factor=0.5, failed=failed)]
-    assert _narrowed(tries, (0.0, 1.0)) == ((0.5, 1.0), 0.75)
+    assert _narrowed(tries, (0.0, 1.0)) == ((0.5, 1.0), 0.875)
 
 
 @pytest.mark.parametrize(

@@ -146,15 +146,17 @@ def test_an_adapter_since_which_more_is_corrected_is_rolled_back_once(
     )  # fmt: skip
     registry.promote(added.id, why="night")
     clock.passes(hours=1)
-    assert step_back(registry, journal) == ""
+    assert step_back(registry, journal, "n") == ""
     answered(journal, clock, "after", 15)
     before = registry.pointer()
     lost = before.model_copy(update={"before": 7})  # which no history tells of
     (registry.root / "current.json").write_text(lost.model_dump_json())
-    assert (step_back(registry, journal), registry.pointer()) == ("", lost)
+    assert (step_back(registry, journal, "n"), registry.pointer()) == ("", lost)
     (registry.root / "current.json").write_text(before.model_dump_json())
-    why = step_back(registry, journal)
+    why = step_back(registry, journal, "n")
     assert "15 of 40 answers were corrected since the promotion" in why
     assert collect(journal, why).rolled_back == why
     assert not registry.pointer().adapters
-    assert step_back(registry, journal) == ""
+    done = registry.pointer()
+    assert step_back(registry, journal, "n") == why, "the same night, killed and asked again"
+    assert (step_back(registry, journal, "the next"), registry.pointer()) == ("", done)

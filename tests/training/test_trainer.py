@@ -18,8 +18,11 @@ from agents.weights import EMBEDDED_WEIGHTS
 from mcp_local_llm import StoreUnavailable, UsageError
 from tests.waiting import until
 from training.embedded.muon import Muon
+from training.embedded.names import TrainingNames
 from training.embedded.network import Network, NetworkConfig, export
-from training.embedded.trainer import TrainConfig, rate_share, train
+from training.embedded.taught import book
+from training.embedded.trainer import TrainConfig, batches, rate_share, train
+from training.embedded.vocabulary import letter_pieces
 
 pytestmark = pytest.mark.slow
 
@@ -184,6 +187,20 @@ def test_the_exported_network_computes_the_same_in_mlx(tmp_path: Path) -> None:
     theirs = torch.tensor(served(mx.array(ids.numpy())).tolist())
     assert (ours - theirs).abs().max() < 0.02 * ours.abs().max()
     assert (ours.argmax(-1) == theirs.argmax(-1)).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("by_heart", [True, False])
+def test_facts_that_are_not_shown_are_asked_only_where_they_can_be_learned(by_heart: bool) -> None:
+    tokenizer = Tokenizer.from_file(str(EMBEDDED_WEIGHTS / "tokenizer.json"))
+    plan = replace(config(1), by_heart=by_heart)
+    facts = book(TrainingNames(letter_pieces(tokenizer)), plan.seed, 0)
+    stream, said = batches(tokenizer, plan, (0, 0)), ""
+    while True:
+        (chunk, _), ids, _ = next(stream)
+        if chunk:
+            break
+        said += "".join(tokenizer.decode_batch(ids.tolist()))
+    assert any(fact.text in said for fact in facts) is by_heart
 
 
 def test_the_rate_warms_up_holds_and_decays_to_zero() -> None:

@@ -58,7 +58,8 @@ class TrainConfig:
     The rate decays over the last share. ``rate`` scales both learning rates: 1 from scratch; a
     trained model wants about half of it. ``threads`` are those of one process. ``fast`` computes
     losses and gradients in bf16 with compiled code, which takes a C++ compiler and minutes at the
-    start; the weights that are updated stay in fp32.
+    start; the weights that are updated stay in fp32. ``by_heart`` asks about facts that are not
+    shown, which only a high rate can learn: at a low one, guesses are learned in their place.
     """
 
     steps: int = 3600
@@ -75,6 +76,7 @@ class TrainConfig:
     processes: int = 1
     device: str = "cpu"
     fast: bool = False
+    by_heart: bool = True
 
 
 def _chunk_rng(seed: int, chunk: int) -> Random:
@@ -93,7 +95,7 @@ def batches(
     chunk, skipped = start
     while True:
         rng = _chunk_rng(config.seed, chunk)
-        known = book(names, config.seed, chunk // _PAGE)
+        known = book(names, config.seed, chunk // _PAGE) if config.by_heart else ()
         rows = [encode(tokenizer, training_dialogue(names, rng, known)) for _ in range(_CHUNK)]
         rows = sorted(
             (row for row in rows if len(row[0]) <= config.max_tokens), key=lambda r: len(r[0])
