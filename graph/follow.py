@@ -254,7 +254,10 @@ def _telling(text: str) -> set[str]:
 
 
 def _generation(delivery: Delivery, fate: Fate, state: State, reward: float | None) -> Item:
-    """Return the code as it was delivered, and what the user made of it."""
+    """Return the code as it was delivered, and what became of it.
+
+    What others made of it may not train: it is kept as imported.
+    """
     hunk = fate.hunk
     record = Generation(
         task=delivery.task,
@@ -268,7 +271,11 @@ def _generation(delivery: Delivery, fate: Fate, state: State, reward: float | No
         where=delivery.run_id,
         files=(hunk.path,),
     )
-    return record.item(delivery.project).model_copy(update={"key": _key(hunk)})
+    item = record.item(delivery.project).model_copy(update={"key": _key(hunk)})
+    if state == "edited" and not fate.by_user:
+        theirs = item.provenance.model_copy(update={"source": "import"})
+        item = item.model_copy(update={"provenance": theirs})
+    return item
 
 
 def _correction(delivery: Delivery, fate: Fate) -> tuple[Item | None, str]:

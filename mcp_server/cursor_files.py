@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from agents.home import HOME_VARIABLE, state_home
 from mcp_local_llm import UsageError
 from mcp_server.app import NAME
 
@@ -21,10 +23,16 @@ _ANY_WORKSPACE: Final = "${workspaceFolder}"  # Cursor puts the open folder ther
 
 
 def entry(workspace: Path | None) -> dict[str, Any]:
-    """Return how Cursor starts the server for ``workspace``; None is whichever is open."""
+    """Return how Cursor starts the server for ``workspace``; None is whichever is open.
+
+    A state folder of the user's own is named: Cursor may be started without that variable.
+    """
     command = Path(sys.executable).with_name("mcp-local-llm")
     where = str(workspace) if workspace else _ANY_WORKSPACE
-    return {"command": str(command), "args": ["serve", "--workspace", where]}
+    started = {"command": str(command), "args": ["serve", "--workspace", where]}
+    if not os.environ.get(HOME_VARIABLE):
+        return started
+    return {**started, "env": {HOME_VARIABLE: str(state_home())}}
 
 
 def with_server(before: str, workspace: Path | None) -> str:

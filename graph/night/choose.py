@@ -14,6 +14,7 @@ from graph.night.records import Chosen, Collected, NightReport, Resolved
 from graph.night.shop import NightShop
 from memory.journal import Journal
 from memory.records import Item
+from tools.sandbox import sandbox_kind
 
 
 class _News(NamedTuple):
@@ -160,4 +161,5 @@ def _machine(shop: NightShop) -> Facts:
         free_memory_gb=machine.free_memory_gb(),
         needs_memory_gb=shop.needs_memory_gb(),
         crew=machine.crew_at_work(shop.home),
+        may_execute=shop.settings.command.allow_unsandboxed or sandbox_kind() != "none",
     )

@@ -30,7 +30,8 @@ class Facts(Record):
 
     ``eligible`` may be trained; ``new`` of them were not in the last night; ``gone`` were in it and
     may no longer be trained. ``oldest_new`` is when the first of the new ones came, ``last_night``
-    when the last night ended. ``crew`` says what is at work, empty for nothing.
+    when the last night ended. ``crew`` says what is at work, empty for nothing, ``may_execute``
+    whether what a model writes can be executed here, as the gate does.
     """
 
     now: AwareDatetime
@@ -45,6 +46,7 @@ class Facts(Record):
     free_memory_gb: float = 1_000.0
     needs_memory_gb: float = 0.0
     crew: str = ""
+    may_execute: bool = True
 
 
 class Decision(Record):
@@ -159,6 +161,12 @@ def _refusals(facts: Facts, config: NightConfig) -> Iterator[Decision]:
             f"{facts.free_memory_gb:.1f} GiB of memory are free, and training takes about "
             f"{facts.needs_memory_gb:.1f}",
             "close other programs, or lower `max_tokens` in the recipe",
+        )
+    if not facts.may_execute:
+        yield _refused(
+            "an adapter is judged by executing what it writes, and no sandbox works here",
+            "see `mcp-local-llm doctor`, or set `allow_unsandboxed = true` under [command] in your "
+            "own settings",
         )
 
 

@@ -20,6 +20,7 @@ from graph.deliveries import Deliveries
 from graph.follow import Follow, follow, keep_delivery
 from memory.records import Kind, Where
 from tools import worktree
+from training.examples.knowledge import Knowledge
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Shop
@@ -218,6 +219,9 @@ def test_an_edit_that_somebody_else_committed_is_kept_but_never_trains(shop: Sho
     assert shop.states() == ["edited"]
     (stored,) = shop.corrections()
     assert (stored.item.provenance.source, stored.item.trainable) == ("import", False)
+    (code,) = shop.memory.journal.live(Where(kinds=(Kind.GENERATION,)))
+    assert code.item.data["verdict"] == "modify"
+    assert Knowledge(item=code.item).problem == "not typed by the user (import)"
 
 
 def test_a_secret_in_an_edit_is_not_stored_but_the_reward_is(shop: Shop) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from agents.capture.rule_file import refresh_rules
+from agents.home import HOME_VARIABLE
 from graph import memory_admin, teach_cli
 from graph.preserve_cli import contracts
 from mcp_server.door import Door
@@ -45,7 +46,7 @@ def content(project: Path) -> dict[str, bytes | None]:
 
 
 def test_it_enters_server_rules_and_hooks_and_again_changes_nothing(
-    init: Init, project: Path, capsys: pytest.CaptureFixture[str]
+    init: Init, project: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert init("--yes", "--json") == 0
     said = json.loads(capsys.readouterr().out)
@@ -53,6 +54,7 @@ def test_it_enters_server_rules_and_hooks_and_again_changes_nothing(
     server = json.loads((project / FILES[0]).read_text())["mcpServers"]["local-llm"]
     assert Path(server["command"]).is_file()
     assert server["args"] == ["serve", "--workspace", str(project)]
+    assert server["env"] == {HOME_VARIABLE: str(home)}, "Cursor may be started without it"
     link = parse_qs(urlsplit(said["deeplink"]).query)
     assert json.loads(base64.b64decode(link["config"][0])) == server
     rules = (project / FILES[1]).read_text()

@@ -86,6 +86,7 @@ def test_the_wait_is_a_day_when_busy_and_a_week_when_quiet() -> None:
         ({"on_battery": True}, "battery", "plug it in"),
         ({"free_disk_gb": 1.0}, "1.0 GiB of disk", "adapters prune"),
         ({"free_memory_gb": 2.0, "needs_memory_gb": 9.5}, "takes about 9.5", "close other"),
+        ({"may_execute": False}, "no sandbox works here", "doctor"),
         ({"crew": "the run r1 is under way"}, "r1 is under way", "wait"),
     ],
 )
