@@ -54,7 +54,7 @@ stress: $(STAMP)  ## 1,000 calls at once, 10,000 malformed lines, a run killed t
 bench: $(STAMP)  ## speed figures, as ratios within one run
 	@$(BIN)/mcp-local-llm bench
 
-bench-night: $(STAMP)  ## five real nights with the embedded model; takes most of an hour
+bench-night: $(STAMP)  ## five real nights with the embedded model; takes hours, goes on where it was
 	@$(BIN)/mcp-local-llm bench-night
 
 studio: $(STAMP)  ## LangGraph Studio on this machine

@@ -96,7 +96,7 @@ class LearningTools:
         id: ItemId,
         asked: Annotated[ElicitationResult[Consent] | Asked, Resolve(may_erase)],
     ) -> Answer:
-        """Erase something for good: from memory, history and index. The user is asked first."""
+        """Erase something for good, history and index too; asks the user about what they said."""
         stored = await asyncio.to_thread(_item, self.door, id)
         name, facts = stored.id[:8], {"id": stored.id}
         answer = asked.data if isinstance(asked, AcceptedElicitation) else asked
