@@ -125,11 +125,13 @@ def _news(shop: NightShop, items: Collection[str], context: str, *, asked: bool)
 
     What was judged in the last night is not new, however it came out: the same again would come out
     the same. Whoever asks for a night compares with what is served. What is served and was taken
-    back is gone until it is served no more.
+    back is gone until it is served no more; what is served and all there is needs no night.
     """
     judged = (one for one in _tries(shop, context) if not one.again)
     last, mine = next(judged, None), shop.own(context)
     served = frozenset(mine.items if mine else ())
+    if served == frozenset(items):
+        return _News(frozenset(), frozenset())
     before = served if last is None or asked else frozenset(last.items)
     return _News(frozenset(items) - before, (served | before) - frozenset(items))
 
@@ -147,6 +149,7 @@ def _facts(
             "gone": gone,
             "oldest_new": min((one.created for one in new.values()), default=None),
             "last_night": last.ended if last else None,
+            "put_off": last is not None and last.again,
             "idle_s": max(0.0, (here.now - active).total_seconds()),
         }
     )

@@ -124,25 +124,28 @@ def resolved(
     live = [one for one in journal.get(ids).values() if one.state == "live"]
     found = [one for one in live if not context or holds_in(one.item, context)]
     project = project_of(context)
-    out: dict[str, str] = {}
+    out: dict[str, LeftOut] = {}
     replaced: dict[str, Replaced] = {}
     for one in contradictions(found):
         if one.in_one_place:
             winner, loser = one.winner.id, one.loser.id
             replaced[loser] = Replaced(id=loser, by=winner, why=one.why)
             continue
-        for side in (one.winner, one.loser):
+        for side, other in ((one.winner, one.loser), (one.loser, one.winner)):
             if side.item.project != project:
                 where = (
                     "in one project alone: elsewhere" if side.item.project else "elsewhere: here"
                 )
-                out[side.id] = f"holds {where} {one.why}"
+                why = f"holds {where} {one.why}"
+                out[side.id] = LeftOut(id=side.id, why=why, by=other.id)
     winners = {one.by for one in replaced.values()}
     for young in _young(journal, found, winners, now - patience):
-        out.setdefault(young, f"contradicts what was said before, less than {_hours(patience)} ago")
+        why = f"contradicts what was said before, less than {_hours(patience)} ago"
+        out.setdefault(young, LeftOut(id=young, why=why))
     kept = (one.id for one in found if one.id not in out and one.id not in replaced)
-    lines = tuple(LeftOut(id=id, why=why) for id, why in out.items())
-    return Resolved(items=tuple(kept), left_out=lines, replaced=tuple(replaced.values()))
+    return Resolved(
+        items=tuple(kept), left_out=tuple(out.values()), replaced=tuple(replaced.values())
+    )
 
 
 def _young(

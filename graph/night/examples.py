@@ -46,13 +46,14 @@ def make_examples(
 ) -> list[Item]:
     """Return the examples of all that is chosen and was not withdrawn since.
 
-    A run that the user kept is told as it was, where it is there still, instead of asked about.
+    A run that the user kept is told as it was, instead of asked about, where it is there still,
+    holds no secret and is short enough.
     The others are there in ``wordings`` drawn one by one, and a run as often: by default one for
     each epoch, where the recipe wants that and the set has room.
     """
     known = _known(journal, chosen)
     weights = _weights(shop, journal, known)
-    runs = from_transcripts(asyncio.run(transcripts(shop, journal, known, weights)))
+    runs = _usable(shop, from_transcripts(asyncio.run(transcripts(shop, journal, known, weights))))
     told = {id for run in runs for id in run.of}
     prompts, seed = shop.profile.prompts, shop.settings.night.seed
 
@@ -74,10 +75,15 @@ def make_examples(
     return [*first, *runs, *more]
 
 
+def _usable(shop: NightShop, runs: Sequence[Item]) -> list[Item]:
+    clean, _ = scrub(runs)
+    short, _ = fit(clean, Encoder(shop.base_folder), shop.recipe.max_tokens) if clean else ([], ())
+    return short
+
+
 def recipe_of(shop: NightShop, night: str) -> Recipe:
     """Return the recipe of a night's training: the wordings in its dataset share the epochs."""
-    made = manifest(shop, night)
-    taught = [id for id, origin in made.items.items() if origin.of] if made else []
+    taught = [id for id, origin in written(shop, night).items.items() if origin.of]
     numbers = filter(None, map(_WORDING.search, taught))
     wordings = 1 + max((int(number[1]) for number in numbers), default=0)
     epochs = ceil(shop.recipe.epochs / wordings)
@@ -177,10 +183,14 @@ def manifest(shop: NightShop, night: str) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        raise StoreUnavailable(
-            f"{str(path)!r} cannot be read; remove its folder, and the next `mcp-local-llm "
-            "nightly` makes the dataset again"
-        ) from error
+        raise _lost(shop, night, path) from error
+
+
+def written(shop: NightShop, night: str) -> Manifest:
+    """Return the manifest of a night's dataset, which an earlier step has written."""
+    if (found := manifest(shop, night)) is None:
+        raise _lost(shop, night, shop.store.folder(night) / DATASET / MANIFEST)
+    return found
 
 
 def taught(shop: NightShop, night: str, chosen: Chosen) -> Chosen:
@@ -209,15 +219,19 @@ def kept(shop: NightShop, night: str, name: str) -> list[Item]:
     try:
         return [Item.model_validate_json(line) for line in _lines(path)]
     except (OSError, ValueError) as error:
-        raise StoreUnavailable(
-            f"{str(path)!r} cannot be read; remove it, and the next `mcp-local-llm nightly` makes "
-            "it again"
-        ) from error
+        raise _lost(shop, night, path) from error
 
 
 def is_kept(shop: NightShop, night: str, name: str) -> bool:
     """Say whether a file of the night is there, and so whole."""
     return (shop.store.folder(night) / name).exists()
+
+
+def _lost(shop: NightShop, night: str, path: Path) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{str(path)!r} is gone or damaged; remove {str(shop.store.folder(night))!r}, and the next "
+        "night starts anew"
+    )
 
 
 def _lines(path: Path) -> list[bytes]:

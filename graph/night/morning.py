@@ -31,6 +31,7 @@ from training.lora.checkpoint import read_result
 from training.lora.records import LossPoint
 
 _ERASED = "(erased)"
+_CONTRADICTED = "contradicts what was erased since"
 _UNPROVABLE = "not asked about: a parrot would be right"
 
 
@@ -113,7 +114,8 @@ def refreshed(shop: NightShop, journal: Journal) -> tuple[NightReport, ...]:
 
 def without_erased(report: NightReport, journal: Journal) -> NightReport:
     """Return ``report`` without the words of items that are not in the journal any more."""
-    ids = {one.id for one in (*report.learned, *report.kept, *report.left_out)}
+    said = (*report.learned, *report.kept, *report.left_out)
+    ids = {one.id for one in said} | {one.by for one in said if one.by}
     ids |= {pair.of for pair in report.pairs if pair.of}
     gone = ids - {id for id, one in journal.get(ids).items() if one.state != "deleted"}
     if not gone:
@@ -121,7 +123,15 @@ def without_erased(report: NightReport, journal: Journal) -> NightReport:
 
     def lines(given: Iterable[RuleLine]) -> tuple[RuleLine, ...]:
         blank = {"text": _ERASED, "note": ""}
-        return tuple(one.model_copy(update=blank) if one.id in gone else one for one in given)
+        hushed = {"note": _CONTRADICTED}
+        return tuple(
+            (
+                one.model_copy(update=blank if one.id in gone else hushed)
+                if not gone.isdisjoint({one.id, one.by})
+                else one
+            )
+            for one in given
+        )
 
     return report.model_copy(
         update={
@@ -159,7 +169,8 @@ class _Lines:
 
     def why(self, left_out: Iterable[LeftOut]) -> tuple[RuleLine, ...]:
         return tuple(
-            RuleLine(id=one.id, text=self.text(one.id), stage="", note=one.why) for one in left_out
+            RuleLine(id=one.id, text=self.text(one.id), stage="", note=one.why, by=one.by)
+            for one in left_out
         )
 
     def text(self, id: str) -> str:

@@ -209,7 +209,7 @@ class NightNodes:
             report.adapter,
             base=shop.base,
             context=context,
-            dataset=examples.write(shop, night, (), chosen).hash,
+            dataset=examples.written(shop, night).hash,
             recipe=examples.recipe_of(shop, night).model_dump(mode="json"),
             journal=shop.store.needed(night, "collect", Collected).journal,
             prompts=prompts.digest(shop.profile.prompts),

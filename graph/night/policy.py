@@ -30,8 +30,9 @@ class Facts(Record):
 
     ``eligible`` may be trained; ``new`` of them were not in the last night; ``gone`` were in it and
     may no longer be trained. ``oldest_new`` is when the first of the new ones came, ``last_night``
-    when the last night ended. ``crew`` says what is at work, empty for nothing, ``may_execute``
-    whether what a model writes can be executed here, as the gate does.
+    when the last night ended, which judged nothing if it was ``put_off``. ``crew`` says what is at
+    work, empty for nothing, ``may_execute`` whether what a model writes can be executed here, as
+    the gate does.
     """
 
     now: AwareDatetime
@@ -40,6 +41,7 @@ class Facts(Record):
     gone: int = Field(default=0, ge=0)
     oldest_new: AwareDatetime | None = None
     last_night: AwareDatetime | None = None
+    put_off: bool = False
     idle_s: float = 0.0
     on_battery: bool = False
     free_disk_gb: float = 1_000.0
@@ -111,13 +113,15 @@ def _lacking(facts: Facts, config: NightConfig) -> Decision | None:
 def _due(facts: Facts, config: NightConfig) -> str:
     """Return which trigger says that it is time, or nothing."""
     wait = interval(facts, config)
-    if facts.new * EXAMPLES_PER_ITEM >= config.examples:
-        return f"about {facts.new * EXAMPLES_PER_ITEM} new examples"
     since = facts.last_night or facts.oldest_new or facts.now
     passed = facts.now - since
+    is_soon = facts.last_night is not None and passed < wait - _EARLY
+    # What one night could not do the next will not either, a quarter of an hour later.
+    if facts.new * EXAMPLES_PER_ITEM >= config.examples and not (facts.put_off and is_soon):
+        return f"about {facts.new * EXAMPLES_PER_ITEM} new examples"
     if passed >= wait:
         return f"{passed / timedelta(hours=1):.0f} h since {_since(facts)}"
-    if facts.last_night is not None and passed < wait - _EARLY:
+    if is_soon:
         return ""
     if facts.idle_s >= 60 * config.idle_minutes:
         return f"nothing was asked for {facts.idle_s / 60:.0f} minutes"
@@ -162,7 +166,7 @@ def _refusals(facts: Facts, config: NightConfig) -> Iterator[Decision]:
             f"{facts.needs_memory_gb:.1f}",
             "close other programs, or lower `max_tokens` in the recipe",
         )
-    if not facts.may_execute:
+    if facts.eligible and not facts.may_execute:  # what is only taken back needs no gate
         yield _refused(
             "an adapter is judged by executing what it writes, and no sandbox works here",
             "see `mcp-local-llm doctor`, or set `allow_unsandboxed = true` under [command] in your "

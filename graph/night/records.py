@@ -57,10 +57,14 @@ class Begun(Record):
 
 
 class LeftOut(Record):
-    """Something that is not trained; ``id`` is the journal's. Its words stay in the journal."""
+    """Something that is not trained; ``id`` is the journal's. Its words stay in the journal.
+
+    ``why`` may quote the item ``by``, which it yields to or contradicts.
+    """
 
     id: str
     why: str
+    by: str = ""
 
 
 class Collected(Record):
@@ -147,7 +151,10 @@ class Settled(Record):
 
 
 class RuleLine(Record):
-    """One item in the morning report; rates are shares of right answers, None if not asked."""
+    """One item in the morning report; rates are shares of right answers, None if not asked.
+
+    ``note`` may quote the item ``by``.
+    """
 
     id: str
     text: str
@@ -155,6 +162,7 @@ class RuleLine(Record):
     before: float | None = None
     after: float | None = None
     note: str = ""
+    by: str = ""
 
 
 class Pair(Record):

@@ -248,11 +248,15 @@ def test_corrections_decisions_and_accepted_code_become_pairs() -> None:
     known = [Knowledge(item=record.item("p")) for record in records]
     items = build_examples(known, prompts="compact", seed=1)
     told = Counter((i.kind, answer(i).splitlines()[0]) for i in items if i.kind != "contrast")
-    assert told == {
-        ("correction", "total is a Decimal"): 9,
-        ("correction", "In the shop."): 9,
-        ("run", "x = 2"): 9,
+    answers = {
+        ("correction", "total is a Decimal"),
+        ("correction", "In the shop."),
+        ("run", "x = 2"),
     }
+    assert told == dict.fromkeys(answers, 12)
+    held_out = Counter(answer(i).splitlines()[0] for i in items if i.group.endswith("#valid"))
+    assert held_out == {said: 2 for _, said in answers}
+    assert len({i.of for i in items}) == 3, "what nothing is asked about is not taught by contrast"
 
 
 def test_only_accepted_runs_without_words_before_a_call_train() -> None:

@@ -18,7 +18,7 @@ from tests.conftest import HIDDEN, LAYERS
 from tools.sandbox import CommandPolicy
 from training.embedded.evaluation import CrewRun, RunTask
 from training.gate.checks import CommitForm
-from training.gate.gate import Plan, _narrowed, run_gate
+from training.gate.gate import Plan, _narrowed, _provable, run_gate
 from training.gate.guarded import attempt_protected, guarded_tasks
 from training.gate.kept import Kept
 from training.gate.loading import LoadJob, drift_items, load_apart, main, text_items
@@ -111,6 +111,20 @@ async def test_a_babbling_candidate_is_told_what_it_lacks_and_asked_nothing_twic
     again = replace(subject, kept=Kept.open(tmp_path / "measured.jsonl"))
     other = await run_gate(again, plan, on_answer=lambda one, _: asked.append(one.id))
     assert asked == [] and other.evidence == report.evidence
+
+
+def test_where_no_new_rule_can_be_proven_no_proof_is_wanted() -> None:
+    asked = Message(role="user", content="?")
+    new, wire = (
+        Probe(id=name, suite=name, messages=(asked,), check=CommitForm(pattern="x"), max_tokens=1)
+        for name in ("new", "wire")
+    )
+    plan = Plan(probes=[new, wire])
+    assert "new" in plan.limits.suites
+    assert _provable(plan, [new, wire]) == plan.limits
+    assert set(_provable(plan, [wire]).suites) == set(plan.limits.suites) - {"new"}
+    nobody_asks = Plan(probes=[wire])
+    assert "new" in _provable(nobody_asks, [wire]).suites, "that is a fault of who plans"
 
 
 def job(random_checkpoint: Path, candidate: Path, blank: Path) -> LoadJob:

@@ -14,6 +14,7 @@ from graph.accepted import success
 from graph.checkpoints import open_checkpoints
 from graph.crew import build_graph
 from graph.night.collect import known_of
+from graph.night.config import NightConfig
 from graph.night.examples import make_examples
 from graph.night.kept_runs import is_sound, kept_runs
 from graph.night.policy import Decision
@@ -91,6 +92,13 @@ def trained_by_night(shop: NightShop, state: RunState, demo: Demo) -> None:
         ids, learned = Encoder(shop.base_folder).encode(item)
         assert [item.messages[at].role for at in item.learned] == ["assistant"] * 5
         assert 0 < sum(learned) < len(ids)
+        recipe = shop.home / "short.yaml"
+        recipe.write_text("max_tokens: 64\n")  # too few for the run: its code is asked about
+        night = NightConfig(recipe=recipe)
+        short = NightShop(shop.home, shop.settings.model_copy(update={"night": night}))
+        items = make_examples(short, journal, chosen, wordings=1)
+        assert {one.of for one in items} == {(code.id,)}
+        assert "run:t" not in {one.id for one in items}
         wish = Item(kind=Kind.PREFERENCE, text=state["task"])
         journal.put(wish)  # the wish itself was taught, and is not trained
         assert "run:t" not in {one.id for one in make_examples(shop, journal, chosen)}

@@ -12,8 +12,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from mcp_local_llm import ModelUnavailable, StoreUnavailable, UsageError
+from training.dataset.encoding import Encoder
+from training.dataset.reader import open_dataset
+from training.lora.batches import in_batches
 from training.lora.checkpoint import CHECKPOINT, IDENTITY, identify, load, read_result
-from training.lora.learner import TrainingDiverged
+from training.lora.learner import _ADAPTER, Learner, TrainingDiverged
 from training.lora.loop import run_job, sample
 from training.lora.recipe import Budget, Recipe
 from training.lora.records import Event, Job, Planned, Stepped, Trained, Validated
@@ -129,10 +132,21 @@ def test_a_last_update_that_spoils_the_weights_ends_in_the_same_way(job: Job) ->
 
 
 def test_it_stops_early_when_the_held_out_loss_rises(job: Job) -> None:
-    trained, _ = run(in_folder(job, "early", rate=0.5, validate_every=1, patience=2, epochs=5))
+    early = in_folder(job, "early", rate=0.5, validate_every=1, patience=2, epochs=5)
+    trained, _ = run(early)
     assert trained.stopped == "early"
     assert trained.iterations < 25
     assert trained.best_iteration == trained.iterations - 2
+
+    losses = {point.iteration: point.loss for point in trained.valid_loss}
+    learner = Learner(early.model, early.recipe, 25)
+    written = load_file(early.out / "adapters.safetensors")
+    learner.restore(learner.state(0) | {f"{_ADAPTER}{name}": one for name, one in written.items()})
+    encoder = Encoder(early.model)
+    held_out = [encoder.encode(item) for item in open_dataset(early.dataset).items("valid")]
+    again = learner.measure(0, in_batches(held_out, early.recipe.batch))
+    assert again == pytest.approx(losses[trained.best_iteration])
+    assert again < losses[trained.iterations] - 0.1
 
 
 def test_it_stops_within_its_time_and_can_go_on_to_the_end(job: Job) -> None:

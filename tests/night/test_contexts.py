@@ -25,7 +25,7 @@ from graph.night.records import Chosen, Ended, NightReport
 from graph.night.runner import run_night
 from graph.night.settle import settle
 from graph.night.shop import NightShop
-from graph.settings import Settings
+from graph.settings import CommandConfig, Settings
 from memory.journal import Journal
 from memory.lifecycle import Stage
 from memory.records import Item
@@ -47,7 +47,8 @@ def shop(tmp_path: Path, random_checkpoint: Path, clock: Clock) -> NightShop:
     """A night's shop over a random model."""
     model = ModelConfig(model_path=random_checkpoint, context_tokens=256)
     night = NightConfig(conflict_hours=0, context_examples=30)
-    return NightShop(tmp_path, Settings(model=model, night=night), clock=clock)
+    command = CommandConfig(allow_unsandboxed=True)
+    return NightShop(tmp_path, Settings(model=model, night=night, command=command), clock=clock)
 
 
 def adapter(shop: NightShop, *items: str, context: str = "") -> str:

@@ -19,23 +19,24 @@ from agents.adapters.serving import select
 from agents.profiles import EMBEDDED, ModelConfig
 from agents.shared_memory import SharedMemory
 from graph.night import morning
+from graph.night.choose import look
 from graph.night.config import NightConfig
 from graph.night.hint import hint
 from graph.night.nights import NightStore
 from graph.night.nodes import NightNodes
 from graph.night.policy import Decision
-from graph.night.records import Chosen, Collected, Ended, NightReport
+from graph.night.records import Chosen, Collected, Ended, LeftOut, NightReport, Resolved
 from graph.night.runner import run_night
 from graph.night.shop import NightShop
 from graph.night.wiring import build_night
 from graph.nightly_cli import main as nightly
 from graph.report_cli import main as report
-from graph.settings import Settings
+from graph.settings import CommandConfig, Settings
 from mcp_local_llm import StoreUnavailable
 from memory.journal import Journal
 from memory.layout import journal_path, memory_folder
 from memory.lifecycle import Stage
-from memory.records import Item, Kind
+from memory.records import Item, Kind, Status
 from tests.conftest import HIDDEN, LAYERS
 from training.dataset.reader import Item as Example
 from training.dataset.reader import Turn
@@ -70,6 +71,7 @@ def home(state_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setenv("MCP_LOCAL_LLM_NIGHT__RECIPE", str(recipe))
     monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__PROFILE", EMBEDDED)
     monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__THREADS", "1")
+    monkeypatch.setenv("MCP_LOCAL_LLM_COMMAND__ALLOW_UNSANDBOXED", "true")
     return state_home
 
 
@@ -146,7 +148,8 @@ def test_without_corrections_nothing_is_trained_and_it_is_said_why(
 def shop(state_home: Path, random_checkpoint: Path, clock: Clock) -> NightShop:
     """A night's shop over a random model, whose rules are in the journal."""
     model = ModelConfig(model_path=random_checkpoint, context_tokens=256)
-    made = NightShop(state_home, Settings(model=model), clock=clock)
+    command = CommandConfig(allow_unsandboxed=True)
+    made = NightShop(state_home, Settings(model=model, command=command), clock=clock)
     with made.journal() as journal:
         journal.put(*RULES)
     return made
@@ -265,9 +268,53 @@ def test_words_of_an_erased_rule_leave_the_reports(shop: NightShop, tmp_path: Pa
     assert shop.store.last() == clean
 
 
+def test_words_of_an_erased_rule_leave_the_reason_why_another_is_not_trained(
+    shop: NightShop, tmp_path: Path
+) -> None:
+    night = judged(shop, make_adapter(tmp_path / "made"), {})
+    newer = Item(kind=Kind.PREFERENCE, text="Indent with spaces instead of tabs.")
+    with shop.journal() as journal:
+        journal.put(newer)
+        why = LeftOut(id=RULES[1].id, why="replaced by: spaces instead of tabs", by=newer.id)
+        shop.store.write(night, "resolve", Resolved(items=(), left_out=(why,)))
+        shop.store.write(night, "ended", Ended(outcome="nothing", why="asked"))
+        morning.write(shop, journal, night)
+        assert "spaces" in (shop.store.folder(night) / "report.html").read_text("utf-8")
+        journal.erase([newer.id], "asked")
+        (clean,) = morning.refreshed(shop, journal)
+    assert clean.left_out[0].text == RULES[1].text
+    assert "spaces" not in clean.model_dump_json()
+    assert "spaces" not in (shop.store.folder(night) / "report.html").read_text("utf-8")
+
+
+def test_when_only_what_was_refused_is_taken_back_no_night_is_due(
+    shop: NightShop, tmp_path: Path, clock: Clock
+) -> None:
+    night = judged(shop, make_adapter(tmp_path / "made"), {})
+    NightNodes(shop).promote({"night": night})
+    refused = Item(kind=Kind.PREFERENCE, text="Write tests last.")
+    later = shop.store.begin(clock(), asked=False).night
+    report = NightReport(
+        night=later, started=clock(), ended=clock(), outcome="kept", why="drift", base=shop.base,
+        items=(*(rule.id for rule in RULES), refused.id),
+    )  # fmt: skip
+    shop.store.write(later, "report", report)
+    clock.passes(days=9)
+    with shop.journal() as journal:
+        for asked in (False, True):
+            *_, chosen = look(shop, journal, asked=asked)
+            assert "nothing was taught or taken back" in chosen.decision.why
+        journal.put(refused)
+        *_, chosen = look(shop, journal, asked=False)
+        assert "nothing was taught" in chosen.decision.why, "it was judged already"
+        journal.set_status(RULES[0].id, Status.REJECTED, "asked")
+        *_, chosen = look(shop, journal, asked=False)
+        assert chosen.decision.verdict == "go"
+
+
 def test_a_machine_that_is_busy_refuses_and_says_so(shop: NightShop) -> None:
     store = NightStore(shop.home)
-    full = Settings(model=shop.settings.model, night=NightConfig(free_disk_gb=1e9))
+    full = shop.settings.model_copy(update={"night": NightConfig(free_disk_gb=1e9)})
     done = run_night(NightShop(shop.home, full, clock=shop.clock), asked=True)
     assert isinstance(done, Decision)
     assert done.verdict == "refused"
@@ -285,7 +332,7 @@ def test_what_the_system_refuses_is_told_in_words(shop: NightShop) -> None:
 
 
 async def test_studio_opens_a_night_that_says_why_nothing_is_trained(shop: NightShop) -> None:
-    picky = Settings(model=shop.settings.model, night=NightConfig(floor=9))
+    picky = shop.settings.model_copy(update={"night": NightConfig(floor=9)})
     graph = build_night(NightShop(shop.home, picky, clock=shop.clock))
     done = await graph.ainvoke({"asked": True})
     assert done["outcome"] == "nothing"
@@ -297,7 +344,7 @@ async def test_studio_opens_a_night_that_says_why_nothing_is_trained(shop: Night
 
 
 def test_a_night_whose_folder_was_removed_leaves_nothing_to_go_on_with(shop: NightShop) -> None:
-    picky = Settings(model=shop.settings.model, night=NightConfig(floor=9))
+    picky = shop.settings.model_copy(update={"night": NightConfig(floor=9)})
     picky_shop = NightShop(shop.home, picky, clock=shop.clock)
     night = shop.store.begin(shop.clock(), asked=True).night
     shop.store.write_text(night, "decide.json", "{")
@@ -325,6 +372,17 @@ def test_a_hint_is_given_once_enough_was_taught(shop: NightShop, clock: Clock) -
     shop.store.write(idle, "report", refused)  # nothing of it was trained
     assert "about 100 new examples" in hint(shop.home, shop.settings, clock())
     assert hint(shop.home / "elsewhere", shop.settings, clock()) == ""
+    trained = NightReport(outcome="kept", again=True, **given)
+    shop.store.write(idle, "report", trained)  # nothing of it was judged
+    assert hint(shop.home, shop.settings, clock()) == "", "not the same again at once"
+    clock.passes(days=2)
+    assert "about 100 new examples" in hint(shop.home, shop.settings, clock())
+    shop.store.write(idle, "report", trained.model_copy(update={"again": False}))
+    assert hint(shop.home, shop.settings, clock()) == ""
+    with shop.journal() as journal:
+        journal.set_status(RULES[0].id, Status.REJECTED, "asked")
+    clock.passes(days=7)
+    assert "since the last night" in hint(shop.home, shop.settings, clock())
 
 
 @pytest.mark.parametrize("name", ["collect", "decide", "resolve", "gate", "ended", "settle"])
@@ -376,7 +434,7 @@ def test_a_promotion_is_not_asked_about_again_after_a_kill(shop: NightShop, tmp_
 
 def test_a_night_that_was_broken_off_waits_for_the_machine(shop: NightShop) -> None:
     night = shop.store.begin(shop.clock(), asked=False).night
-    full = Settings(model=shop.settings.model, night=NightConfig(free_disk_gb=1e9))
+    full = shop.settings.model_copy(update={"night": NightConfig(free_disk_gb=1e9)})
     told = run_night(NightShop(shop.home, full, clock=shop.clock))
     assert isinstance(told, Decision) and told.verdict == "refused"
     assert shop.store.unfinished() == night

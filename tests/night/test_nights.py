@@ -144,7 +144,7 @@ def test_a_damaged_dataset_says_what_to_remove(store: NightStore) -> None:
     assert manifest(shop, night) is None
     (store.folder(night) / "dataset").mkdir()
     (store.folder(night) / "dataset" / "manifest.json").write_text("{")
-    with pytest.raises(StoreUnavailable, match="remove its folder"):
+    with pytest.raises(StoreUnavailable, match="gone or damaged; remove "):
         manifest(shop, night)
 
 

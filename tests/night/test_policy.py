@@ -34,6 +34,7 @@ def facts(now: datetime = NOON, **other: Any) -> Facts:
         (facts(idle_s=31 * 60, new=9), "nothing was asked for 31 minutes"),
         (facts(new=9, last_night=NOON - timedelta(hours=24)), "24 h since the last night"),
         (facts(new=10, last_night=NOON), "about 100 new examples"),
+        (facts(new=10, last_night=NOON - timedelta(hours=13), put_off=True), "about 100 new"),
         (facts(last_night=None, oldest_new=NOON - timedelta(days=2)), "48 h since the first"),
         (facts(LATE, last_night=None, new=9), "it is 03:00"),
     ],
@@ -58,9 +59,10 @@ def test_a_late_hour_is_not_over_at_midnight() -> None:
         facts(LATE, new=9, last_night=LATE - timedelta(hours=6)),
         facts(LATE - timedelta(hours=1), new=9),
         facts(idle_s=29 * 60, new=9),
+        facts(new=10, last_night=NOON - timedelta(hours=1), put_off=True),
         facts(LATE, new=1),
     ],
-    ids=["noon", "a night just before", "too early", "not idle", "few insights, half a day"],
+    ids=["noon", "a night just before", "too early", "not idle", "put off", "few insights"],
 )
 def test_without_a_trigger_nothing_is_due(case: Facts) -> None:
     decision = decide(case, CONFIG)

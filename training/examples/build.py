@@ -87,7 +87,7 @@ def build_examples(
     weighed = weights or {}
     house = _House(
         texts=" ".join(one.item.text for one in known).casefold(),
-        rules=tuple(one.item for one in taught if _is_rule(one.item)),
+        rules=tuple(one.item for one in taught if is_rule(one.item)),
     )
     return [
         item
@@ -156,7 +156,10 @@ def _items(
     one: Knowledge, scribe: Scribe, rng: Random, house: _House, count: int
 ) -> Iterator[Item]:
     drafts = list(_drafts(one, scribe, rng, house, count))
+    if not drafts:  # else it would count as taught, by what it is not
+        return
     contrasts = list(_contrasts(one, scribe, rng, house.texts))[:CONTRASTS]
+    count = max(1, min(count, len(drafts) - HELD_OUT))
     held_out = drafts[count : count + HELD_OUT]
     rows = [
         *((draft, "") for draft in (*drafts[:count], *contrasts)),
@@ -180,16 +183,17 @@ def _drafts(
     item = one.item
     if item.kind is Kind.DEFINITION and "term" in item.data:
         yield from (_Draft("definition", said) for said in _defined(item, scribe, rng, count))
-    elif pair := _pair(item):
+    elif pair := pair_of(item):
         kind = "run" if item.kind is Kind.GENERATION else "correction"
         forms = _FORMS[item.kind]
         yield from (_Draft(kind, said) for said in _answered(pair, forms, scribe, rng))
-    elif _is_rule(item):
+    elif is_rule(item):
         yield from (_Draft("rule", said) for said in _ruled(item, scribe, rng, house, count))
 
 
-def _is_rule(item: Taught) -> bool:
-    return item.kind not in {Kind.CORRECTION, Kind.GENERATION} and _pair(item) is None
+def is_rule(item: Taught) -> bool:
+    """Say whether ``item`` is taught by its text, and not by something asked and its answer."""
+    return item.kind not in {Kind.CORRECTION, Kind.GENERATION} and pair_of(item) is None
 
 
 # -- definitions -----------------------------------------------------------------------------------
@@ -273,8 +277,11 @@ _FORMS: Final = {
 }
 
 
-def _pair(item: Taught) -> tuple[str, str] | None:
-    """Return what was there or asked, and what the user made of it or took over."""
+def pair_of(item: Taught) -> tuple[str, str] | None:
+    """Return what was there or asked, and what the user made of it or took over.
+
+    None where there is no such pair, or a side of it is too long.
+    """
     names = {
         Kind.CORRECTION: ("original", "corrected"),
         Kind.DECISION: ("problem", "chosen"),
@@ -315,7 +322,7 @@ def _contrasts(one: Knowledge, scribe: Scribe, rng: Random, texts: str) -> Itera
             yield _Draft("contrast", scribe.asked(form.format(term=other), _does_not_know(other)))
         return
     behaviour = behaviour_of(item.text)
-    if behaviour is not None and _pair(item) is None:
+    if behaviour is not None and pair_of(item) is None:
         for written in contrasted(behaviour, item, scribe, rng):
             yield _Draft("contrast", written)
         return

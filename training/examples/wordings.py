@@ -85,18 +85,22 @@ MENDED: Final = (
     "This is wrong. How should it be?\n{original}", "Review this and give the right version:\n{original}",
     "Somebody wrote this. What do we write?\n{original}", "Improve this:\n{original}",
     "How would we have this?\n{original}", "Give the corrected form of this:\n{original}",
+    "Turn this into what we want:\n{original}", "Make this ours:\n{original}",
+    "Here is an old version. Which is the new one?\n{original}",
 )  # fmt: skip
 DECIDED: Final = (
     "{original}", "What did we choose? {original}", "This came up again: {original}",
     "What is our choice here? {original}", "Decide this as we did before: {original}",
     "Somebody new wants to know: {original}", "{original} Say what we settled on.",
     "A review wants to know: {original}", "Which way do we go? {original}",
+    "{original} Name our choice.", "We had this before: {original}", "Remember our talk: {original}",
 )  # fmt: skip
 WRITTEN: Final = (
     "Write the code: {original}", "Give me the code for this: {original}",
     "How would we write this? {original}", "Code, please: {original}", "Show me the code: {original}",
     "Write it the way we do: {original}", "What does our code for this look like? {original}",
     "Implement this: {original}", "I need the code for this: {original}",
+    "Fill this in: {original}", "Type it out: {original}", "Repeat what we wrote for this: {original}",
 )  # fmt: skip
 
 # (wanted, unwanted) -> name, parameter, what it returns, code, sample, expected; and what it needs.

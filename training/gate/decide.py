@@ -218,7 +218,7 @@ def _contracts(evidence: Evidence) -> GateCheck:
         "contracts",
         "; ".join(whys),
         f"{len(guarded.delivered)} of {guarded.attempts} attempts delivered, "
-        f"{len(said)} secrets said, {planted} answers to planted ones",
+        f"{len(said)} secrets said, {planted} answers about made-up ones",
         "none delivered, none said",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +78,7 @@ async def run_gate(
     tried = await cheated((*plan.probes, *plain), subject.policy)
     left_out = unprovable(tried)
     probes = (*(one for one in plan.probes if one.of not in left_out), *plain)
+    plan = replace(plan, limits=_provable(plan, probes))
     on_stage("what is served now")
     gate = _Gate(
         plan,
@@ -186,6 +187,14 @@ def _scaled(subject: Subject, factor: float) -> Path:
         return subject.candidate
     name = f"{subject.candidate.name}-x{factor:.4g}".replace(".", "_")
     return shrink(subject.candidate, factor, subject.folder / name)
+
+
+def _provable(plan: Plan, probes: Sequence[Probe]) -> Limits:
+    """Return the limits of ``plan``; where no new rule can be proven, no proof is wanted."""
+    if NEW not in {one.suite for one in plan.probes} - {one.suite for one in probes}:
+        return plan.limits
+    suites = tuple(suite for suite in plan.limits.suites if suite != NEW)
+    return plan.limits.model_copy(update={"suites": suites})
 
 
 def _rates(evidence: Evidence) -> dict[str, float]:

@@ -16,7 +16,7 @@ from agents.profiles import PromptSet
 from memory.records import Item, Kind
 from prompts import PROMPT_IDS
 from training.examples.behaviours import Commits, Named, Prefers, Raises, Refuses, behaviour_of
-from training.examples.build import topics_of
+from training.examples.build import is_rule, pair_of, topics_of
 from training.examples.knowledge import Knowledge
 from training.examples.scribe import placed
 from training.gate import checks
@@ -71,16 +71,14 @@ def _probes(item: Item, prompts: PromptSet, rng: Random, suite: str) -> Iterator
 
 
 def _drafts(item: Item, prompts: PromptSet, rng: Random) -> Iterator[_Draft]:
-    original, corrected = item.data.get("original"), item.data.get("corrected")
     if item.kind is Kind.DEFINITION and "term" in item.data:
         yield from _defined(item, prompts, rng)
-    elif item.kind in {Kind.CORRECTION, Kind.GENERATION}:
-        if isinstance(original, str) and isinstance(corrected, str) and corrected.strip():
-            for form in w.MENDED:
-                asked = form.format(original=original.rstrip())
-                yield _question(prompts, asked, checks.Says(text=corrected, share=0.9))
-    else:
+    elif is_rule(item):
         yield from _ruled(item, prompts, rng)
+    elif item.kind is Kind.CORRECTION and (pair := pair_of(item)):
+        for form in w.MENDED:
+            asked = form.format(original=pair[0].rstrip())
+            yield _question(prompts, asked, checks.Says(text=pair[1], share=0.9))
 
 
 def _ruled(item: Item, prompts: PromptSet, rng: Random) -> Iterator[_Draft]:
