@@ -121,17 +121,13 @@ def without_erased(report: NightReport, journal: Journal) -> NightReport:
     if not gone:
         return report
 
+    def line(one: RuleLine) -> RuleLine:
+        if one.id in gone:
+            return one.model_copy(update={"text": _ERASED, "note": ""})
+        return one.model_copy(update={"note": _CONTRADICTED}) if one.by in gone else one
+
     def lines(given: Iterable[RuleLine]) -> tuple[RuleLine, ...]:
-        blank = {"text": _ERASED, "note": ""}
-        hushed = {"note": _CONTRADICTED}
-        return tuple(
-            (
-                one.model_copy(update=blank if one.id in gone else hushed)
-                if not gone.isdisjoint({one.id, one.by})
-                else one
-            )
-            for one in given
-        )
+        return tuple(map(line, given))
 
     return report.model_copy(
         update={
