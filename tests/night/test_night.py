@@ -66,7 +66,8 @@ def home(state_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     with Journal(journal_path(memory_folder(state_home))) as journal:
         journal.put(*RULES)
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("rate: 1.0e+30\nmax_tokens: 1024\nwarmup: 0\n")
+    quick = "directions: random\nreworded: false\n"  # of the embedded model's own, the dear parts
+    recipe.write_text(f"rate: 1.0e+30\nmax_tokens: 1024\nwarmup: 0\n{quick}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("MCP_LOCAL_LLM_NIGHT__RECIPE", str(recipe))
     monkeypatch.setenv("MCP_LOCAL_LLM_MODEL__PROFILE", EMBEDDED)
