@@ -16,7 +16,6 @@ from training.embedded.course import training_dialogue
 from training.embedded.curriculum import dialogue, drill
 from training.embedded.names import HELD_OUT_WORDS, HeldOutNames, TrainingNames
 from training.embedded.operations import BEHAVIOURS
-from training.embedded.phrasing import draw, expand, is_held_out
 from training.embedded.tasks import (
     HELD_OUT_COMPOSITIONS,
     DemoTask,
@@ -25,6 +24,7 @@ from training.embedded.tasks import (
     faulty_twin,
     generate_task,
 )
+from training.phrasing import draw, expand, is_held_out
 
 CALLS = {
     "tester": "fs.write",

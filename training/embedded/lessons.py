@@ -14,10 +14,8 @@ from typing import Final, NamedTuple
 from agents import talk
 from agents.brief import BriefRule
 from agents.chat import Message
-from training.embedded import lesson_forms as forms
 from training.embedded.curriculum import PROFILE, Turn
 from training.embedded.names import Names
-from training.embedded.phrasing import expand, is_held_out
 from training.embedded.taught import (
     Fact,
     commits,
@@ -36,22 +34,13 @@ from training.examples.behaviours import Named, Raises
 from training.examples.domain import OPERATIONS
 from training.examples.scribe import Scribe, Written
 from training.examples.tasks import function_run, refused_run
+from training.phrasing import expand, is_held_out
 
 _SCRIBE: Final = Scribe(PROFILE)
 _OPERATIONS: Final = tuple(
     one for one in OPERATIONS if not is_held_out(one.returns.replace(one.parameter, "{p}"))
 )
 _RECITED_SHARE: Final = 0.25  # of the questions: about the book
-# Half of them are the forms of nights.
-_DEFINED: Final = (*forms.DEFINED, *wordings.DEFINED[:10])
-_REVERSED: Final = (*forms.REVERSED, *wordings.REVERSED)
-_ABOUT: Final = (*forms.ABOUT, *wordings.ABOUT[:7])
-_ADDS: Final = (*forms.ADDS, *wordings.QUALIFIED[:5])
-_GUARDS: Final = (*forms.GUARDS, *wordings.GUARDS[:7])
-_COMMITTED: Final = (*forms.COMMITTED, *wordings.COMMITTED[:6])
-_FORBIDDEN: Final = (*forms.FORBIDDEN, *wordings.FORBIDDEN[:5])
-_ALLOWED: Final = (*forms.ALLOWED, *wordings.ALLOWED)
-_CHOSEN: Final = (*forms.CHOSEN, *wordings.CHOSEN[:8])
 _TOLD: Final = (
     ("the {0} {1}s the {2} now", "{1} the {2}"),
     ("there is a {0} for {1} now", "add a {0} for {1}"),
@@ -102,19 +91,19 @@ def _among(text: str, names: Names, rng: Random) -> tuple[tuple[BriefRule, ...],
 
 
 def _asking(table: Sequence[str], names: Names, rng: Random, **slots: str) -> str:
-    """Return one of the forms of ``table``, mostly a grammar's, with a capital at its beginning."""
+    """Return one of the forms of ``table`` with a capital at its beginning."""
     form = expand(rng.choice(table), rng)
     said = form.format(other=names.word(rng), **slots)
-    lead = filled(rng.choice(forms.LEADS), names, rng)
+    lead = filled(rng.choice(wordings.LEADS), names, rng)
     return f"{lead}{said}" if lead.endswith(", ") else f"{lead}{said[:1].upper()}{said[1:]}"
 
 
 def _question(one: Fact, names: Names, rng: Random) -> str:
     if not one.term:
-        return _asking(_ABOUT, names, rng, topic=rng.choice(one.topics))
+        return _asking(wordings.ABOUT, names, rng, topic=rng.choice(one.topics))
     if rng.random() < 0.1:
-        return _asking(_REVERSED, names, rng, sense=one.topics[0])
-    return _asking(_DEFINED, names, rng, term=one.term)
+        return _asking(wordings.REVERSED, names, rng, sense=one.topics[0])
+    return _asking(wordings.DEFINED, names, rng, term=one.term)
 
 
 def _told(
@@ -152,7 +141,7 @@ def _read(names: Names, rng: Random) -> Written:
 def _doubted(names: Names, rng: Random) -> Written:
     one = fact(names, rng)
     slots = {"term": one.term, "topic": one.topics[0]}
-    asked = _asking(_DEFINED if one.term else _ABOUT, names, rng, **slots)
+    asked = _asking(wordings.DEFINED if one.term else wordings.ABOUT, names, rng, **slots)
     rules = shown(others(names, rng)) if rng.random() < 0.5 else ()
     return _told(asked, one.unknown(), rules=rules)
 
@@ -160,7 +149,7 @@ def _doubted(names: Names, rng: Random) -> Written:
 def _committed(names: Names, rng: Random) -> Written:
     told, subject = _change(names, rng)
     slots = {"told": told, "Told": f"{told[:1].upper()}{told[1:]}"}
-    asked = _asking(_COMMITTED, names, rng, **slots)
+    asked = _asking(wordings.COMMITTED, names, rng, **slots)
     if rng.random() < 0.4:
         return _told(asked, subject, ("concept:commit",))
     text, behaviour = commits(names, rng)
@@ -177,7 +166,9 @@ def _change(names: Names, rng: Random) -> tuple[str, str]:
 
 def _chosen(names: Names, rng: Random) -> Written:
     text, behaviour = prefers(names, rng)
-    asked = _asking(_CHOSEN, names, rng, wanted=behaviour.wanted, unwanted=behaviour.unwanted)
+    asked = _asking(
+        wordings.CHOSEN, names, rng, wanted=behaviour.wanted, unwanted=behaviour.unwanted
+    )
     rules, own = _among(text, names, rng)
     answer = f"Use {behaviour.wanted}, not {behaviour.unwanted}."
     return _told(asked, answer, rules=rules, follows=(own,))
@@ -185,7 +176,7 @@ def _chosen(names: Names, rng: Random) -> Written:
 
 def _allowed(names: Names, rng: Random) -> Written:
     text, behaviour = forbids(names, rng)
-    asked = _asking(_ALLOWED, names, rng, action=behaviour.action)
+    asked = _asking(wordings.ALLOWED, names, rng, action=behaviour.action)
     rules, own = _among(text, names, rng)
     return _told(asked, f"No. {text}", rules=rules, follows=(own,))
 
@@ -200,19 +191,12 @@ def _place(names: Names, rng: Random) -> str:
 def _guarded(names: Names, rng: Random) -> Written:
     path, thing, least = _place(names, rng), names.word(rng), rng.randint(2, 30)
     text, behaviour = raises(names, rng)
-    is_plain = rng.random() < 0.4
-    when = "" if is_plain and rng.random() < 0.5 else f" {behaviour.when}"
-    form = expand(rng.choice(_GUARDS), rng).format(
-        call="check_{thing}({thing})", path="{path}", thing="{thing}", Thing=thing.capitalize(),
-        least="{least}", when=when, When=f" This is{when}." if when else "",
-    )  # fmt: skip
-    if when not in form:
-        form = f"{form} This is{when}."
-    if is_plain:
-        return guard_run(Raises("ValueError", ""), form, path, thing, least, _SCRIBE, ())
+    form = expand(rng.choice(wordings.GUARDS), rng)
+    if rng.random() < 0.4:
+        plain = Raises("ValueError", "", rng.choice(["", behaviour.when]))
+        return guard_run(plain, form, path, thing, least, _SCRIBE, ())
     rules, own = _among(text, names, rng)
-    asked = behaviour._replace(when="")  # it is in the form
-    return guard_run(asked, form, path, thing, least, _SCRIBE, rules, follows=(own,))
+    return guard_run(behaviour, form, path, thing, least, _SCRIBE, rules, follows=(own,))
 
 
 def _named(names: Names, rng: Random) -> Written:
@@ -227,7 +211,7 @@ def _named(names: Names, rng: Random) -> Written:
         text = f"In {folder}, {text[:1].lower()}{text[1:]}"
     elif where < 0.35:  # holds elsewhere
         text = f"In {names.word(rng)}, {text[:1].lower()}{text[1:]}"
-    form = expand(rng.choice(_ADDS), rng)
+    form = expand(rng.choice(wordings.ADDS), rng)
     wish = form.format(path=path, returns=operation.returns, kind=kind or "function")
     marks = ("concept:name",)
     if rng.random() < 0.4:
@@ -244,11 +228,12 @@ def _classed(names: Names, rng: Random) -> Written:
     affix, at_end = rng.choice([("Error", True), (names.word(rng).title(), rng.random() < 0.5)])
     behaviour = Named("class", affix, at_end)
     name = behaviour.apply(thing.title())
+    wish = expand(rng.choice(wordings.CLASSES), rng).format(path=path, thing=thing)
     if affix == "Error":
-        return class_run(name, path, _SCRIBE, (), asked=thing)
+        return class_run(name, path, _SCRIBE, (), wish=wish)
     text = naming(rng.choice(["classes", "error classes", "exceptions"]), affix, at_end, rng)
     rules, own = _among(text, names, rng)
-    return class_run(name, path, _SCRIBE, rules, asked=thing, follows=(own,))
+    return class_run(name, path, _SCRIBE, rules, wish=wish, follows=(own,))
 
 
 def _refused(names: Names, rng: Random) -> Written:
@@ -256,7 +241,7 @@ def _refused(names: Names, rng: Random) -> Written:
     rules, own = _among(text, names, rng)
     if rng.random() < 0.4:
         return _ordinary(names, rng, rules)
-    wish = expand(rng.choice(_FORBIDDEN), rng).format(action=behaviour.action)
+    wish = expand(rng.choice(wordings.FORBIDDEN), rng).format(action=behaviour.action)
     wish, why = f"{wish[:1].upper()}{wish[1:]}", text.rstrip(".")
     return refused_run(_SCRIBE, wish, behaviour.action, why, rules=rules, follows=(own,))
 

@@ -12,7 +12,7 @@ from memory.records import Level
 from training.embedded.behaviour import Behaviour
 from training.embedded.names import Namer, Names
 from training.embedded.operations import BEHAVIOURS, parameter_type
-from training.embedded.phrasing import draw, draw_from
+from training.phrasing import draw, draw_from
 
 _ADD_FRAMES: Final = (
     "[Please add|Add|Write|Create|Implement|Introduce|Please write|Define] [a function|the function|a new function|] {sig} [to|in|inside] {path} [that returns|which returns|returning|that gives back|to return] {desc}.",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
+from itertools import islice
 from random import Random
 from typing import Final
 
 from agents.brief import BriefRule, module_name
 from memory.records import Item
 from training.examples.behaviours import Behaviour, Commits, Named, Prefers, Raises, Refuses
-from training.examples.domain import CHANGES, OPERATIONS, Operation, draw
+from training.examples.domain import CHANGES, OPERATIONS, Operation, draw, filled
 from training.examples.scribe import Scribe, Written, as_rule, placed
 from training.examples.tasks import code_run, function_run, refused_run
 from training.examples.wordings import (
@@ -19,12 +20,13 @@ from training.examples.wordings import (
     ALLOWED,
     CALLED,
     CHOSEN,
+    CLASSES,
     COMMITTED,
     FORBIDDEN,
     GUARDS,
-    QUALIFIED,
     SWAPS,
 )
+from training.phrasing import phrases
 
 _SUBJECT: Final = 72  # characters of a commit's first line
 _SHOWN_EVERY: Final = 4  # one in so many tasks is shown the rule, as recall does
@@ -62,7 +64,8 @@ def contrasted(behaviour: Behaviour, item: Item, scribe: Scribe, rng: Random) ->
     places = draw(rng, 2)
     if isinstance(behaviour, Raises) and behaviour.unwanted and item.scope:
         path, thing = places[0]  # elsewhere the rule does not hold
-        yield guard_run(Raises(behaviour.unwanted, ""), GUARDS[0], path, thing, 3, scribe, ())
+        form = phrases(GUARDS, 1, rng)[0]
+        yield guard_run(Raises(behaviour.unwanted, ""), form, path, thing, 3, scribe, ())
     if isinstance(behaviour, Commits):
         change = rng.choice(CHANGES)
         yield scribe.asked(f"Say in a few words what changed: {change.told}.", f"{change.subject}.")
@@ -91,7 +94,7 @@ def _rules(item: Item, number: int) -> tuple[BriefRule, ...]:
 
 
 def _guards(rule: Raises, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
-    forms = [*rng.sample(GUARDS, len(GUARDS)), *rng.sample(GUARDS, 2)]
+    forms = phrases(GUARDS, 10, rng)
     for number, (form, (path, thing)) in enumerate(zip(forms, draw(rng, len(forms)), strict=True)):
         least, rules = rng.randint(2, 30), _rules(item, number)
         yield guard_run(rule, form, placed(item, path), thing, least, scribe, rules)
@@ -115,17 +118,23 @@ def guard_run(
         f"def test_check_{thing}():\n    assert check_{thing}({least}) == {least}\n"
         f"    with pytest.raises({error}):\n        check_{thing}({least} - 1)"
     )
-    wish = form.format(path=path, thing=thing, least=least)
+    call, when = f"check_{thing}({thing})", f" {rule.when}" if rule.when else ""
+    wish = form.format(
+        call=call, path=path, thing=thing, Thing=thing.capitalize(), least=least, when=when,
+        When=f" This is{when}." if when else "",
+    )  # fmt: skip
+    if when not in wish:
+        wish = f"{wish} This is{when}."
     code = (
         f"def check_{thing}({thing}):\n    if {thing} < {least}:\n"
         f'        raise {error}("{thing} below {least}")\n    return {thing}'
     )
     return code_run(
         scribe,
-        f"{wish} This is {rule.when}." if rule.when else wish,
+        wish,
         path,
         goal=f"return {thing} and raise {error} below {least}",
-        adds=f"check_{thing}({thing})",
+        adds=call,
         test=test,
         code=code,
         before=f"class {error}(Exception):\n    pass" if is_own else "",
@@ -143,12 +152,11 @@ def _functions(
 ) -> Iterator[Written]:
     """Yield wishes that leave the name open: a name that was asked for stays as it is."""
     kind = rules[0].kind
-    forms = rng.sample(QUALIFIED if kind else ADDS, 8)
-    forms += forms[:2]
+    forms = phrases(ADDS, 10, rng)
     operations = rng.sample(OPERATIONS, len(forms))
     for number, (form, (path, _)) in enumerate(zip(forms, draw(rng, len(forms)), strict=True)):
         operation, at = operations[number], placed(item, path)
-        wish = form.format(path=at, returns=operation.returns, kind=kind)
+        wish = form.format(path=at, returns=operation.returns, kind=kind or "function")
         name = reduce(lambda name, rule: rule.apply(name), rules, operation.name)
         named = operation._replace(name=name)
         yield function_run(
@@ -157,9 +165,11 @@ def _functions(
 
 
 def _classes(rule: Named, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
-    for number, (path, thing) in enumerate(draw(rng, 10)):
-        name = rule.apply(thing.title())
-        yield class_run(name, placed(item, path), scribe, _rules(item, number), asked=thing)
+    rows = zip(phrases(CLASSES, 10, rng), draw(rng, 10), strict=True)
+    for number, (form, (path, thing)) in enumerate(rows):
+        name, at = rule.apply(thing.title()), placed(item, path)
+        wish = form.format(path=at, thing=thing)
+        yield class_run(name, at, scribe, _rules(item, number), wish=wish)
 
 
 def class_run(
@@ -167,14 +177,13 @@ def class_run(
     path: str,
     scribe: Scribe,
     rules: tuple[BriefRule, ...],
-    asked: str = "",
+    wish: str = "",
     follows: tuple[BriefRule, ...] | None = None,
 ) -> Written:
-    """Return a run that adds an error class; ``asked`` is what the wish calls it by."""
-    wanted = f"an error class for wrong {asked}" if asked else f"an error class {name}"
+    """Return a run that adds the error class ``name``; ``wish`` may call it by something else."""
     return code_run(
         scribe,
-        f"Add {wanted} to {path}.",
+        wish or f"Add an error class {name} to {path}.",
         path,
         goal=f"offer {name}",
         adds=name,
@@ -196,11 +205,11 @@ def _commits(
     rules: Sequence[Commits], item: Item, scribe: Scribe, rng: Random
 ) -> Iterator[Written]:
     changes = rng.sample(CHANGES, 10)
-    forms = [*rng.sample(COMMITTED, 8), *rng.sample(COMMITTED, 2)]
-    for number, (form, change) in enumerate(zip(forms, changes, strict=True)):
+    for number, (form, change) in enumerate(zip(phrases(COMMITTED, 10, rng), changes, strict=True)):
         message = commit_message(rules, change.kind, change.subject)
         if len(message) <= _SUBJECT:
-            asked = form.format(told=change.told)
+            told = f"{change.told[:1].upper()}{change.told[1:]}"
+            asked = form.format(told=change.told, Told=told)
             yield scribe.asked(asked, message, "concept:commit", rules=_rules(item, number))
 
 
@@ -218,12 +227,12 @@ def commit_message(rules: Sequence[Commits], kind: str, subject: str) -> str:
 
 def _refusals(rule: Refuses, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
     why = item.text.rstrip(".").replace("\n", " ")
-    for number, form in enumerate(rng.sample(FORBIDDEN, len(FORBIDDEN))):
+    for number, form in enumerate(phrases(FORBIDDEN, 10, rng)):
         wish = form.format(action=rule.action)
         wish = f"{wish[:1].upper()}{wish[1:]}"
         rules = _rules(item, number)
         if number % 3 == 2:
-            asked = ALLOWED[number // 3].format(action=rule.action)
+            asked = phrases(ALLOWED, 1, rng)[0].format(action=rule.action)
             yield scribe.asked(asked, f"No. {item.text}", rules=rules)
         else:
             yield refused_run(scribe, wish, rule.action, why, rules=rules)
@@ -231,12 +240,12 @@ def _refusals(rule: Refuses, item: Item, scribe: Scribe, rng: Random) -> Iterato
 
 def _choices(rule: Prefers, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
     known = SWAPS.get((rule.wanted.casefold(), rule.unwanted.casefold()))
-    if known is not None:
-        yield from _swaps(known, item, scribe, rng)
+    swaps = _swaps(known, item, scribe, rng) if known is not None else iter(())
     answer = f"Use {rule.wanted}, not {rule.unwanted}."
-    for number, form in enumerate(rng.sample(CHOSEN, len(CHOSEN))):
-        asked = form.format(wanted=rule.wanted, unwanted=rule.unwanted)
+    for number, form in enumerate(phrases(CHOSEN, 10, rng)):
+        asked = filled(form, rng, wanted=rule.wanted, unwanted=rule.unwanted)
         yield scribe.asked(asked, answer, rules=_rules(item, number))
+        yield from islice(swaps, number % 2)
 
 
 def _swaps(

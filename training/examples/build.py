@@ -20,10 +20,11 @@ from tools.wire import parse_reply
 from training.dataset.reader import Item
 from training.examples.applied import applied, contrasted
 from training.examples.behaviours import Behaviour, behaviour_of
-from training.examples.domain import UNKNOWN
+from training.examples.domain import UNKNOWN, filled
 from training.examples.knowledge import Knowledge, Transcript, eligible
 from training.examples.scribe import PromptSet, Scribe, Written, as_rule
 from training.examples.wordings import ABOUT, DECIDED, DEFINED, MENDED, REVERSED, WRITTEN
+from training.phrasing import phrases
 
 VARIANTS: Final = 10
 """How many are trained of what nothing is known about but its words."""
@@ -203,8 +204,8 @@ def _defined(item: Taught, scribe: Scribe, rng: Random, count: int) -> Iterator[
     """Yield questions for the term and for the sense; a few are shown the rule, as recall does."""
     term = str(item.data["term"])
     sense = item.text.partition(" means ")[2].rstrip(".") or item.text
-    asked = [form.format(term=term) for form in rng.sample(DEFINED, count)]
-    asked[7:7] = [form.format(sense=sense) for form in rng.sample(REVERSED, 2)]
+    asked = [filled(form, rng, term=term) for form in phrases(DEFINED, count, rng)]
+    asked[7:7] = [form.format(sense=sense) for form in phrases(REVERSED, 2, rng)]
     mark = f"definition:{_marker(term)}"
     for number, question in enumerate(asked):
         rules = (as_rule(item),) if number in {4, 8} else ()
@@ -247,7 +248,7 @@ def _ruled(
 
 def _questions(item: Taught, scribe: Scribe, rng: Random, count: int) -> list[Written]:
     topics = topics_of(item.text)
-    forms = rng.sample(ABOUT, min(count, len(ABOUT)))
+    forms = phrases(ABOUT, count, rng)
     return [
         scribe.asked(
             form.format(topic=topics[number % len(topics)]),
@@ -318,15 +319,16 @@ def _contrasts(one: Knowledge, scribe: Scribe, rng: Random, texts: str) -> Itera
     item = one.item
     unknown = _unknown(str(item.data.get("term", "")), rng, texts)
     if item.kind is Kind.DEFINITION:
-        for form, other in zip(rng.sample(DEFINED, CONTRASTS), unknown, strict=False):
-            yield _Draft("contrast", scribe.asked(form.format(term=other), _does_not_know(other)))
+        for form, other in zip(phrases(DEFINED, CONTRASTS, rng), unknown, strict=False):
+            asked = filled(form, rng, term=other)
+            yield _Draft("contrast", scribe.asked(asked, _does_not_know(other)))
         return
     behaviour = behaviour_of(item.text)
     if behaviour is not None and pair_of(item) is None:
         for written in contrasted(behaviour, item, scribe, rng):
             yield _Draft("contrast", written)
         return
-    for form, other in zip(rng.sample(ABOUT, CONTRASTS), unknown, strict=False):
+    for form, other in zip(phrases(ABOUT, CONTRASTS, rng), unknown, strict=False):
         told = f"I do not know of a rule about {other}."
         yield _Draft("contrast", scribe.asked(form.format(topic=other), told))
 

@@ -114,3 +114,12 @@ def draw(rng: Random, count: int) -> list[tuple[str, str]]:
     while len(places) < count:
         places += rng.sample(PLACES, min(len(PLACES), count - len(places)))
     return places
+
+
+def filled(form: str, rng: Random, **slots: str) -> str:
+    """Return ``form`` with ``slots``, and for ``{other}`` a thing that is measured somewhere.
+
+    It begins with a capital, unless a slot is its beginning.
+    """
+    said = form.format(other=draw(rng, 1)[0][1], **slots)
+    return said if form.startswith("{") else f"{said[:1].upper()}{said[1:]}"

@@ -1,4 +1,9 @@
-"""How people ask: question and wish forms with their slots, and what stands for one library use."""
+"""How people ask: phrase grammars of questions and wishes, and what stands for one library use.
+
+``[a|b]`` is one of both (see ``training.phrasing``), so each table has hundreds of forms or
+thousands, and no form is learned instead of what it asks. No form is one of
+``training.gate.wordings`` or of the phrasings that nights are measured by. ``{other}`` is any word.
+"""
 
 from __future__ import annotations
 
@@ -7,79 +12,124 @@ from typing import Final
 from training.examples.domain import Operation
 
 DEFINED: Final = (
-    "What does {term} mean?", "What do we mean by {term}?", "Define {term}.", "What is {term}?",
-    "Explain {term}.", "What is the meaning of {term}?", "What does {term} stand for here?",
-    "How is {term} defined?", "Tell me what {term} means.", "{term}?",
-    "Give me the definition of {term}.", "I read {term} in our notes. What is it?",
-    "How do we use the term {term}?", "Can you tell me what {term} stands for?",
-    "Remind me: what is {term} for us?", "What should I understand by {term}?",
-    "Somebody new asks about {term}. What do you say?", "In this project, what does {term} mean?",
-    "The word {term} came up. What is meant?", "Say in one sentence what {term} is.",
+    "[What|So what|And what|But what] [does|would|did] {term} [mean|stand for|refer to][| here| for us| in this project| in our work| again]?",
+    "[What do we mean by|What do you understand by|What is behind|What should I understand by] {term}[| here| in this project]?",
+    "[Define|Explain|Describe|Clarify|Spell out][| the term| the word] {term}[, please|.| for me.| in one sentence.]",
+    "[Tell me|Let me know|Remind me|I want to know|I wonder|Nobody told me] what [|a |the |our ]{term} [means|is|stands for|is about][| here| for us| again].",
+    "[Do you know|Can you say|Can you explain|Who knows|Can you tell me] what [|a |the ]{term} [means|is|stands for][| here]?",
+    "[What is|Which is|Give me|I need|Tell me] [the meaning of|the sense of|our definition of|the definition of] {term}[|, please][?|.]",
+    "[What is|What was|So what is|And what is] [|a |the |this |our ]{term}[| here| again| for us| in this project]?",
+    "How [is|was] {term} [defined|explained|meant|described][| here| in our notes| by us]?",
+    "How do we [use|define|describe|explain][| the word| the term] {term}[| here]?",
+    "I [saw|found|read|met|heard|noticed] [|a |the ]{term} in [the|our|a] [{other}|notes|chat|minutes|plan|guide]. [What is it|What is that|Explain it, please|What does it stand for|What is meant]?",
+    "[The word|The term|The name] {term} [was used|came up|stands in the {other}|is in use|puzzles me]. [What is it|What is behind it|Explain|What is meant]?",
+    "[Somebody new|A colleague|My team|Everybody|The {other}|My {other}] [uses|knows|asks about|wants|mentions] [|a |the ]{term}. [What is it|Explain|What do you say|Tell me more|What is behind it]?",
+    "[In this project|In our team|Here|Between us], what [does {term} mean|is {term}|is a {term}|does {term} stand for]?",
+    "{term}: [what is it|what does it stand for|meaning|definition]?",
+    "{term}[?| is what?|, what is it?|, please.]",
+    "[Say|Write|Put] in [one sentence|a few words|short|plain words] what [|a |the ]{term} [is|means].",
+    "[I am new|I forgot|Sorry|One question|Before I ask others]: what [is|was|would be] [|a |the ]{term}?",
+    "[Everybody|The {other}|My {other}] [uses|has|knows] {term}, [and I do not know it|but what is it|but I do not]. [Explain|Tell me].",
 )  # fmt: skip
 REVERSED: Final = (
-    "Which term stands for {sense}?", "What do we call {sense}?",
-    "Which word of ours means {sense}?", "What is our name for {sense}?",
+    "[Which|What] [term|word|name|word of ours] [stands for|means|do we have for|is our name for] {sense}?",
+    "[What do we call|How do we call|Give me our word for] {sense}[?|.]",
+    "What is our [name|word|term] for {sense}?",
 )  # fmt: skip
 ABOUT: Final = (
-    "What is our rule about {topic}?", "How do we handle {topic}?", "What do we do about {topic}?",
-    "Is there a convention for {topic}?", "What should I know about {topic} here?",
-    "Remind me how we treat {topic}.", "I am working on {topic}. What holds here?",
-    "Which rule is there for {topic}?", "What have we agreed on {topic}?",
-    "What holds for {topic} in this project?", "Tell me our convention on {topic}.",
-    "What was decided about {topic}?", "What do I have to keep in mind with {topic}?",
-    "A review asks about {topic}. What is right?", "{topic}: what is the rule?",
-    "Before I start with {topic}: what applies?",
+    "[What is|Which is|Tell me] [our|the] [rule|convention|habit|agreement] [about|on|for] {topic}[?|.]",
+    "[How do we|How should I|How do I] [handle|deal with|do|treat] {topic}[| here| in this project]?",
+    "[What|Which rule|Which convention] [holds|do we have|is there|was agreed] for {topic}[| here| in this project]?",
+    "[I work on|I look at|I change|My task is|I am working on] {topic}. [What do I have to know|What is the rule|Is there a rule|What holds here]?",
+    "[Is there|Do we have] [a rule|a convention|anything] [about|on|for] {topic}?",
+    "[Remind me|Say|Tell me] [how we handle|how we treat|what we do about|what holds for|what was decided on] {topic}.",
+    "{topic}: [what is the rule|which rule|what do we do|and our rule]?",
+    "What [have we agreed on|was decided about|do I have to keep in mind with|should I know about] {topic}[| here]?",
+    "[A review|A colleague|Somebody new] asks about {topic}. What is right?",
+    "Before I [start with|touch|change] {topic}: what applies?",
 )  # fmt: skip
 ADDS: Final = (
-    "Add a function to {path} that returns {returns}.", "{path} needs a function that returns {returns}.",
-    "Write a function in {path} which returns {returns}.", "In {path}, add a function for {returns}.",
-    "We need {returns} from {path}; add a function.", "Let {path} offer a function returning {returns}.",
-    "Please add a function to {path} that gives {returns}.", "Extend {path} by a function that returns {returns}.",
-)  # fmt: skip
-QUALIFIED: Final = (
-    "Add a {kind} to {path}; it returns {returns}.", "{path} needs a {kind}: it returns {returns}.",
-    "Write a {kind} in {path}. It returns {returns}.", "In {path}, add a {kind} that returns {returns}.",
-    "We need a {kind} in {path}, returning {returns}.", "Please add a {kind} to {path} which gives {returns}.",
-    "Let {path} have a {kind}. It gives {returns}.", "Extend {path} by a {kind} returning {returns}.",
+    "[Add|Write|Create|Please add|Please write|Introduce] a [new |]{kind} [to|in] {path} [that returns|which returns|returning|that gives|to return] {returns}.",
+    "[Add|Write|Create|Please add|Please write] a [new |]{kind} [to|in] {path}[; it returns|. It returns|: it gives|. It should give] {returns}.",
+    "{path} [needs|should have|wants|must have] a {kind}[ that returns| which gives|: it returns| for|, returning] {returns}.",
+    "In {path}, [add|write|create|introduce] a {kind}[; it returns|, which returns|. It returns|: it gives|. It should return| that returns] {returns}.",
+    "[We need|I need|I want|We want] a {kind} in {path}[: it returns|, returning|. It gives|. It returns|; it must return] {returns}.",
+    "[Extend|Complete] {path} [by|with] a {kind}[; it returns|, which gives| that returns| returning] {returns}.",
+    "Let {path} [have|offer|contain] a {kind}[; it returns|, returning| that gives|. It gives] {returns}.",
+    "For {path} [write|make|add|we want|I need] a {kind}. [It returns|It gives|It is to return] {returns}.",
+    "[A|One more|A new] {kind} [is missing in|belongs in|is wanted in] {path}: [it returns|it gives|returning] {returns}.",
 )  # fmt: skip
 CALLED: Final = (
     "Add a function {sig} to {path} that returns {returns}.", "{path} needs the function {sig}, which returns {returns}.",
     "Write {sig} in {path}; it returns {returns}.", "In {path}, add {sig}, which returns {returns}.",
 )  # fmt: skip
 GUARDS: Final = (
-    "Add check_{thing}({thing}) to {path}: it returns {thing} and refuses less than {least}.",
-    "{path} needs check_{thing}({thing}), which rejects {thing} below {least}.",
-    "Write check_{thing}({thing}) in {path}; {thing} under {least} is an error.",
-    "In {path}, add check_{thing}({thing}) that returns {thing} and fails below {least}.",
-    "Please add a function check_{thing}({thing}) to {path} that does not accept less than {least}.",
-    "We need check_{thing}({thing}) in {path}: {thing} below {least} is invalid.",
-    "Let {path} have check_{thing}({thing}), raising an error below {least}.",
-    "Extend {path} with check_{thing}({thing}): it raises when {thing} is less than {least}.",
+    "[Add|Write|Create|Please add|Implement] {call} [to|in] {path}[: it returns|; it returns|. It returns|, which returns] {thing} and [refuses|rejects|does not take] [less than {least}|{thing} below {least}|{thing} under {least}|anything below {least}]{when}.",
+    "{path} [needs|should have|wants] {call}[, which|: it|. It] [rejects|refuses|raises an error for|fails for] {thing} [below|under|less than] {least}{when}.",
+    "In {path}, [write|add|create] {call}[; {thing}|. {Thing}|: {thing}] [below|under] {least} is [an error|wrong|not allowed|refused|invalid]{when}.",
+    "[We need|I want|I would like|We want] {call} in {path}. [It gives {thing} back and fails|It returns {thing} and fails|It returns {thing}; it fails] [below|under] {least}{when}.",
+    "[We need|I need] {call} in {path}: {thing} [below|under|less than] {least} is [invalid|an error|refused]{when}.",
+    "[Let|Have] {path} [offer|have|contain] {call}.{When} [It raises|It fails|An error is raised] [below|under] {least}.",
+    "Let {path} have {call}, [raising an error|failing] [below|under] {least}{when}.",
+    "[Extend|Complete] {path} [by|with] {call}.{When} {Thing} [less than|below|under] {least} [is refused|must not pass|is an error].",
+    "[Extend|Complete] {path} [by|with] {call}: it [raises|fails|raises an error] when {thing} is [less than|below|under] {least}.",
+    "[Add|Write|Create] {call} in {path}, [returning|which gives] {thing}. [Reject|Fail for|Do not take] [less than|anything under] {least}{when}.",
+    "[Please add|Write|Add] a function {call} to {path} that does not [accept|take|let pass] [less than|anything below] {least}.",
+    "[For|Into] {path} [goes|comes] {call}. It [checks|looks at] {thing}[: below| and below] {least} it [fails|is an error]{when}.",
+    "A [check|guard] {call} [is missing in|belongs in] {path}. It [lets {thing} pass from {least} on|takes {thing} of {least} or more]{when}.",
+)  # fmt: skip
+CLASSES: Final = (
+    "[Add|Create|Please add|Introduce] an error class for wrong {thing} [to|in] {path}.",
+    "[We need|I need|I want|We want] an error class for wrong {thing} in {path}.",
+    "{path} [should have|wants|must have] an error class for wrong {thing}.",
+    "In {path}, [add|create|write] an error class for wrong {thing}.",
+    "[Extend|Complete] {path} [by|with] an error class for wrong {thing}.",
+    "Let {path} [have|offer|contain] an error class for wrong {thing}.",
+    "For {path} [I need|write|we want] an error class: it is for wrong {thing}.",
 )  # fmt: skip
 COMMITTED: Final = (
-    "Write the commit message: {told}.", "What is the commit message for this change: {told}?",
-    "Commit message, please: {told}.", "I want to commit. {told}. What do I write?",
-    "Give me a commit message. What changed: {told}.", "How should the commit be called when {told}?",
-    "Suggest a message for the commit in which {told}.", "Name the commit: {told}.",
+    "[Write|Give me|Suggest|Draft|Find] [the|a|one] [commit message|message for a commit|message for the commit]: {told}.",
+    "[What is|What would be|Which is] [the|a good] [commit message|message] [for this: {told}|for this change: {told}|when {told}]?",
+    "{Told}. [Commit message|What is the commit message|Name the commit|How do I call the commit|Give me the message]?",
+    "I [want to|will|am going to|would like to] commit[: {told}|. {Told}]. [Message|What do I write|Give me the message|Which words]?",
+    "[Commit|For the commit|As a commit message|Commit message, please|Name the commit]: {told}.",
+    "[This|The following] [is done|was changed|has changed]: {told}. [Commit message, please|Write the commit message|And the commit message]?",
+    "Give me a commit message. What [changed|is new]: {told}.",
+    "How should the commit be [called|named] when {told}?",
+    "[Suggest|Write|Find] a message for the commit in which {told}.",
+    "[The work is finished|All is tested|It is reviewed]: {told}. [Under which message do I commit|Now the commit message|A commit message for it]?",
 )  # fmt: skip
 FORBIDDEN: Final = (
-    "Please {action}.", "{action} now.", "When the tests pass, {action}.", "Can you {action}?",
-    "{action}, then tell me.", "Go on and {action}.", "I need you to {action}.", "Just {action}, it is fine.",
-    "Could you quickly {action}?", "Next step: {action}.",
+    "[Please |Just |Quickly |Go on and |First |Then |Next step: ]{action}[.| now.| please.| for me, please.| and tell me.| at once.]",
+    "{action}[.| now.| please.| and tell me.|, it is fine.|, then tell me.|, all is well.]",
+    "[Can you|Could you|Will you] [please |quickly |]{action}[| now| for me]?",
+    "[When|After|As soon as|If|Once] [the tests pass|this is done|you are ready|all is well|it works], {action}.",
+    "[I need you to|You may|You can|It would help to|The next thing is to|I ask you to|Do not forget to] {action}[| now| for me| today].",
+    "{action}, [then|and] [tell me|stop|wait|go on].",
+    "[All is ready|The review is over|It is late|We are finished]. [Please |Now |So ]{action}.",
 )  # fmt: skip
 ALLOWED: Final = (
-    "Should I {action}?",
-    "May I {action}?",
-    "Is it all right to {action}?",
-    "Shall we {action}?",
-)
-CHOSEN: Final = (
-    "{wanted} or {unwanted}?", "Which do we use, {unwanted} or {wanted}?", "May I use {unwanted}?",
-    "Should I take {unwanted} here?", "What do we use instead of {unwanted}?",
-    "I was going to use {unwanted}. Is that right?", "Which one is ours: {wanted} or {unwanted}?",
-    "Is {unwanted} fine for this?", "What replaces {unwanted} in this project?",
-    "A pull request brings in {unwanted}. What do you say?",
+    "[May I|Should I|Shall we|Can I|Are we allowed to|Is it all right to|Is it fine to|Do we] {action}[| here| now]?",
 )  # fmt: skip
+CHOSEN: Final = (
+    "[May I|Can I|Should I|Do I|Do we] [use|take] {unwanted}[| here| for this| in this module]?",
+    "{wanted} or {unwanted}[| here]?",
+    "{unwanted} or {wanted}[| here| for this]?",
+    "[Which is ours|What do we use|What is right|Which one|Which one is ours]: [{wanted} or {unwanted}|{unwanted} or {wanted}]?",
+    "Which do we use, [{unwanted} or {wanted}|{wanted} or {unwanted}]?",
+    "[What|Which] [do we|should I] [use|take] [instead of|for|in place of] {unwanted}?",
+    "[I was going to|I would like to|I think I will|Let me|I have to] use {unwanted}. [Is that right|All right|Fine|Any objection|Is it ours]?",
+    "[Is|Would] {unwanted} [right|fine|good|allowed][| here| for this]?",
+    "What [replaces|do we have for|comes instead of|is better than] {unwanted}[| here| in this project]?",
+    "[A pull request|Somebody|A {other}|The {other}|My {other}] [uses|brings in|asks for|imports|is written with] {unwanted}. [Is that ours|What is right|Is that fine|What do you say]?",
+    "[I like|I always take|I am used to|Everybody uses] {unwanted}. [Is that right here|What is ours|Any objection]?",
+)  # fmt: skip
+LEADS: Final = (
+    "", "", "", "", "{0} {1}. ", "Tell me: ", "One question. ", "We {0} the {1}. ", "I forgot. ", "{0}, ",
+    "For the {0} {1}: ", "There is a {0}. ", "{0}: ",
+)  # fmt: skip
+"""What may stand before a question, with two words of anything."""
+
 MENDED: Final = (
     "What is right instead of this?\n{original}", "Correct this:\n{original}", "Mend this, please:\n{original}",
     "This is wrong. How should it be?\n{original}", "Review this and give the right version:\n{original}",

@@ -12,9 +12,10 @@ from agents.brief import BriefRule
 from agents.reply import parse_tags
 from memory.records import ContextWindow, Kind, PreservationTag, ReplyTags, Statement
 from training.dataset.reader import Item
-from training.examples.domain import UNKNOWN
+from training.examples.domain import UNKNOWN, filled
 from training.examples.scribe import PromptSet, Scribe
 from training.examples.wordings import DEFINED
+from training.phrasing import phrases
 from training.starter.constraints import CONSTRAINTS
 from training.starter.crew import conventions, functions, levels, windows
 from training.starter.drawn import Drawn, places
@@ -135,12 +136,12 @@ def _definitions(scribe: Scribe, rng: Random) -> Iterator[Drawn]:
         said = f"{term[:1].upper()}{term[1:]} means {sense}."
         rule = BriefRule(id="r1", text=said, kind="definition")
         rules = (rule,) if rng.random() < 0.25 else ()
-        form = rng.choice(DEFINED)
+        form = phrases(DEFINED, 1, rng)[0]
         if rng.random() < 0.3:
             term = rng.choice(UNKNOWN)
             said, rules = f"I do not know what {term} means.", ()
         yield Drawn(
-            "definition", scribe.asked(form.format(term=term), said, rules=rules), rules=rules
+            "definition", scribe.asked(filled(form, rng, term=term), said, rules=rules), rules=rules
         )
 
 

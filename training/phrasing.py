@@ -27,6 +27,14 @@ def expand(grammar: str, rng: Random) -> str:
     return _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), grammar)
 
 
+def phrases(grammars: Sequence[str], count: int, rng: Random) -> list[str]:
+    """Return ``count`` phrases of ``grammars``, as evenly from them as may be, in random order."""
+    chosen: list[str] = []
+    while len(chosen) < count:
+        chosen += rng.sample(grammars, min(len(grammars), count - len(chosen)))
+    return [expand(grammar, rng) for grammar in chosen]
+
+
 def draw(grammars: Sequence[str], rng: Random, *, held_out: bool, tries: int = 400) -> str:
     """Return a phrase of one of ``grammars`` on the wanted side of the hold-out.
 
