@@ -41,6 +41,10 @@ _OPERATIONS: Final = tuple(
     one for one in OPERATIONS if not is_held_out(one.returns.replace(one.parameter, "{p}"))
 )
 _RECITED_SHARE: Final = 0.25  # of the questions: about the book
+_LEADS: Final = (
+    "", "", "", "", "{0} {1}. ", "Tell me: ", "One question. ", "We {0} the {1}. ", "I forgot. ",
+    "{0}, ", "For the {0} {1}: ", "There is a {0}. ", "{0}: ",
+)  # fmt: skip
 _TOLD: Final = (
     ("the {0} {1}s the {2} now", "{1} the {2}"),
     ("there is a {0} for {1} now", "add a {0} for {1}"),
@@ -79,9 +83,11 @@ def _turns(written: Written) -> list[Turn]:
     ]
 
 
-def _among(text: str, names: Names, rng: Random) -> tuple[tuple[BriefRule, ...], BriefRule]:
-    """Return ``text`` as a rule among others, and itself."""
-    texts = list(others(names, rng))
+def _among(
+    text: str, names: Names, rng: Random, texts: Sequence[str] = ()
+) -> tuple[tuple[BriefRule, ...], BriefRule]:
+    """Return ``text`` as a rule among ``texts``, by default any others, and itself."""
+    texts = texts or others(names, rng)
     at = rng.randint(0, len(texts))
     rules = shown([*texts[:at], text, *texts[at:]])
     return rules, rules[at]
@@ -94,7 +100,7 @@ def _asking(table: Sequence[str], names: Names, rng: Random, **slots: str) -> st
     """Return one of the forms of ``table`` with a capital at its beginning."""
     form = expand(rng.choice(table), rng)
     said = form.format(other=names.word(rng), **slots)
-    lead = filled(rng.choice(wordings.LEADS), names, rng)
+    lead = filled(rng.choice(_LEADS), names, rng)
     return f"{lead}{said}" if lead.endswith(", ") else f"{lead}{said[:1].upper()}{said[1:]}"
 
 
@@ -134,7 +140,8 @@ def _read(names: Names, rng: Random) -> Written:
     if rng.random() < 0.15:
         rules = shown(others(names, rng))
         return _told(asked, one.text, one.marks, rules=rules, piece=one.text)
-    rules, own = _among(one.text, names, rng)
+    alike = [fact(names, rng).text for _ in range(rng.randint(0, 3))]
+    rules, own = _among(one.text, names, rng, alike)
     return _told(asked, one.text, one.marks, rules=rules, follows=(own,))
 
 

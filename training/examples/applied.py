@@ -12,7 +12,7 @@ from typing import Final
 from agents.brief import BriefRule, module_name
 from memory.records import Item
 from training.examples.behaviours import Behaviour, Commits, Named, Prefers, Raises, Refuses
-from training.examples.domain import CHANGES, OPERATIONS, Operation, draw, filled
+from training.examples.domain import CHANGES, OPERATIONS, Operation, draw
 from training.examples.scribe import Scribe, Written, as_rule, placed
 from training.examples.tasks import code_run, function_run, refused_run
 from training.examples.wordings import (
@@ -25,6 +25,7 @@ from training.examples.wordings import (
     FORBIDDEN,
     GUARDS,
     SWAPS,
+    filled,
 )
 from training.phrasing import phrases
 
@@ -209,7 +210,7 @@ def _commits(
         message = commit_message(rules, change.kind, change.subject)
         if len(message) <= _SUBJECT:
             told = f"{change.told[:1].upper()}{change.told[1:]}"
-            asked = form.format(told=change.told, Told=told)
+            asked = filled(form, rng, told=change.told, Told=told)
             yield scribe.asked(asked, message, "concept:commit", rules=_rules(item, number))
 
 
@@ -228,7 +229,7 @@ def commit_message(rules: Sequence[Commits], kind: str, subject: str) -> str:
 def _refusals(rule: Refuses, item: Item, scribe: Scribe, rng: Random) -> Iterator[Written]:
     why = item.text.rstrip(".").replace("\n", " ")
     for number, form in enumerate(phrases(FORBIDDEN, 10, rng)):
-        wish = form.format(action=rule.action)
+        wish = filled(form, rng, action=rule.action)
         wish = f"{wish[:1].upper()}{wish[1:]}"
         rules = _rules(item, number)
         if number % 3 == 2:

@@ -20,10 +20,10 @@ from tools.wire import parse_reply
 from training.dataset.reader import Item
 from training.examples.applied import applied, contrasted
 from training.examples.behaviours import Behaviour, behaviour_of
-from training.examples.domain import UNKNOWN, filled
+from training.examples.domain import UNKNOWN
 from training.examples.knowledge import Knowledge, Transcript, eligible
 from training.examples.scribe import PromptSet, Scribe, Written, as_rule
-from training.examples.wordings import ABOUT, DECIDED, DEFINED, MENDED, REVERSED, WRITTEN
+from training.examples.wordings import ABOUT, DECIDED, DEFINED, MENDED, REVERSED, WRITTEN, filled
 from training.phrasing import phrases
 
 VARIANTS: Final = 10
@@ -251,7 +251,7 @@ def _questions(item: Taught, scribe: Scribe, rng: Random, count: int) -> list[Wr
     forms = phrases(ABOUT, count, rng)
     return [
         scribe.asked(
-            form.format(topic=topics[number % len(topics)]),
+            filled(form, rng, topic=topics[number % len(topics)]),
             item.text,
             rules=(as_rule(item),) if number % 5 == 4 else (),
         )
@@ -330,7 +330,7 @@ def _contrasts(one: Knowledge, scribe: Scribe, rng: Random, texts: str) -> Itera
         return
     for form, other in zip(phrases(ABOUT, CONTRASTS, rng), unknown, strict=False):
         told = f"I do not know of a rule about {other}."
-        yield _Draft("contrast", scribe.asked(form.format(topic=other), told))
+        yield _Draft("contrast", scribe.asked(filled(form, rng, topic=other), told))
 
 
 def _does_not_know(term: str) -> str:

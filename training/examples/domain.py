@@ -83,7 +83,7 @@ PLACES: Final = tuple((path, thing) for path, thing in _rows("""
         office/invoice.py | discount
         league/match.py | goals
         """))
-CHANGES: Final = tuple(Change(*row) for row in _rows("""
+_FINISHED: Final = tuple(Change(*row) for row in _rows("""
         fix | the cart rounded totals twice; now it rounds once | round cart totals once
         feat | customers can pay by invoice now | pay by invoice
         docs | the README says how to install it on Linux | say how to install on Linux
@@ -101,6 +101,34 @@ CHANGES: Final = tuple(Change(*row) for row in _rows("""
         fix | seats in row zero are refused | refuse seats in row zero
         perf | the search reads the index instead of all files | search by the index
         """))
+# The same for anything that is measured.
+_DONE: Final = tuple(Change(*row) for row in _rows("""
+        feat | the {0} is shown in the list now | show the {0} in the list
+        feat | one can sort by {0} now | sort by {0}
+        feat | the {0} can be left out now | let the {0} be left out
+        feat | there is a filter for {0} | filter by {0}
+        feat | the {0} of each line can be copied | copy the {0} of a line
+        fix | the {0} is no longer counted twice | count the {0} once
+        fix | a negative {0} is refused now | refuse a negative {0}
+        fix | the {0} stays when the page is left | keep the {0} when the page is left
+        fix | an empty {0} does not end the import any more | go on after an empty {0}
+        fix | the {0} has two digits again | give the {0} two digits again
+        docs | the manual explains {0} | explain {0} in the manual
+        docs | the example with {0} can be run | mend the example with {0}
+        test | a large {0} is tested too | test a large {0}
+        test | the test of {0} has no clock any more | take the clock out of the test of {0}
+        refactor | the sum of {0} is made in one place | make the sum of {0} in one place
+        refactor | {0} has a class of its own | give {0} a class
+        perf | {0} is computed when it is asked for | compute {0} when asked
+        perf | the table of {0} is read at once | read the table of {0} at once
+        chore | the old column for {0} is gone | drop the old column for {0}
+        refactor | {0} is written the same everywhere | write {0} the same everywhere
+        """))
+CHANGES: Final = _FINISHED + tuple(
+    Change(one.kind, one.told.format(thing), one.subject.format(thing))
+    for one in _DONE
+    for _, thing in PLACES
+)
 # Words for questions about what nobody taught.
 UNKNOWN: Final = (
     "glarvon", "tesk", "ombrel", "quandry", "velotin", "harnix", "pomalu", "drestle", "yorvik",
@@ -114,12 +142,3 @@ def draw(rng: Random, count: int) -> list[tuple[str, str]]:
     while len(places) < count:
         places += rng.sample(PLACES, min(len(PLACES), count - len(places)))
     return places
-
-
-def filled(form: str, rng: Random, **slots: str) -> str:
-    """Return ``form`` with ``slots``, and for ``{other}`` a thing that is measured somewhere.
-
-    It begins with a capital, unless a slot is its beginning.
-    """
-    said = form.format(other=draw(rng, 1)[0][1], **slots)
-    return said if form.startswith("{") else f"{said[:1].upper()}{said[1:]}"

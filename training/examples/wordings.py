@@ -1,15 +1,16 @@
 """How people ask: phrase grammars of questions and wishes, and what stands for one library use.
 
-``[a|b]`` is one of both (see ``training.phrasing``), so each table has hundreds of forms or
+``[a|b]`` is one of both (see ``training.phrasing``), so most tables have hundreds of forms or
 thousands, and no form is learned instead of what it asks. No form is one of
 ``training.gate.wordings`` or of the phrasings that nights are measured by. ``{other}`` is any word.
 """
 
 from __future__ import annotations
 
+from random import Random
 from typing import Final
 
-from training.examples.domain import Operation
+from training.examples.domain import Operation, draw
 
 DEFINED: Final = (
     "[What|So what|And what|But what] [does|would|did] {term} [mean|stand for|refer to][| here| for us| in this project| in our work| again]?",
@@ -28,6 +29,7 @@ DEFINED: Final = (
     "{term}: [what is it|what does it stand for|meaning|definition]?",
     "{term}[?| is what?|, what is it?|, please.]",
     "[Say|Write|Put] in [one sentence|a few words|short|plain words] what [|a |the ]{term} [is|means].",
+    "[Can you|Could you|Will you] [explain|define|describe|clarify] [|the word |the term ]{term}[| to me| for me| briefly]?",
     "[I am new|I forgot|Sorry|One question|Before I ask others]: what [is|was|would be] [|a |the ]{term}?",
     "[Everybody|The {other}|My {other}] [uses|has|knows] {term}, [and I do not know it|but what is it|but I do not]. [Explain|Tell me].",
 )  # fmt: skip
@@ -97,6 +99,9 @@ COMMITTED: Final = (
     "Give me a commit message. What [changed|is new]: {told}.",
     "How should the commit be [called|named] when {told}?",
     "[Suggest|Write|Find] a message for the commit in which {told}.",
+    "[What do I write|What shall I write|What belongs] in the commit [when|if] {told}?",
+    "{Told}. [Make that a commit message|Commit that|Now sum it up for the commit|One line for the commit, please].",
+    "[Describe|Sum up|Say] [for|in] the commit that {told}.",
     "[The work is finished|All is tested|It is reviewed]: {told}. [Under which message do I commit|Now the commit message|A commit message for it]?",
 )  # fmt: skip
 FORBIDDEN: Final = (
@@ -122,14 +127,12 @@ CHOSEN: Final = (
     "[Is|Would] {unwanted} [right|fine|good|allowed][| here| for this]?",
     "What [replaces|do we have for|comes instead of|is better than] {unwanted}[| here| in this project]?",
     "[A pull request|Somebody|A {other}|The {other}|My {other}] [uses|brings in|asks for|imports|is written with] {unwanted}. [Is that ours|What is right|Is that fine|What do you say]?",
+    "[Is it a good idea|Does it make sense|Is it our way|Is it usual] to [use|take|import] {unwanted}[| here| for this]?",
+    "{unwanted}[?|: yes or no?|, fine?| here?|: any objection?]",
+    "[This module|My code|The {other}|The old part] [is written with|imports|needs|has] {unwanted}. [Do we keep it|Is that right|What do you think|Shall I change it|And now]?",
+    "Why [not|do we not use|should I not take] {unwanted}[| here]?",
     "[I like|I always take|I am used to|Everybody uses] {unwanted}. [Is that right here|What is ours|Any objection]?",
 )  # fmt: skip
-LEADS: Final = (
-    "", "", "", "", "{0} {1}. ", "Tell me: ", "One question. ", "We {0} the {1}. ", "I forgot. ", "{0}, ",
-    "For the {0} {1}: ", "There is a {0}. ", "{0}: ",
-)  # fmt: skip
-"""What may stand before a question, with two words of anything."""
-
 MENDED: Final = (
     "What is right instead of this?\n{original}", "Correct this:\n{original}", "Mend this, please:\n{original}",
     "This is wrong. How should it be?\n{original}", "Review this and give the right version:\n{original}",
@@ -180,3 +183,12 @@ SWAPS: Final = {
         "import secrets",
     ),
 }  # fmt: skip
+
+
+def filled(form: str, rng: Random, **slots: str) -> str:
+    """Return ``form`` with ``slots`` and, for ``{other}``, a thing that is measured somewhere.
+
+    It begins with a capital, unless a slot is its beginning.
+    """
+    said = form.format(other=draw(rng, 1)[0][1], **slots)
+    return said if form.startswith("{") else f"{said[:1].upper()}{said[1:]}"

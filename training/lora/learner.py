@@ -68,7 +68,7 @@ class Learner:
         self._rate = build_schedule(schedule(recipe, iterations))
         self._optimizer = optimizers.Adam(recipe.rate, bias_correction=BIAS_CORRECTION)
         self._optimizer.init(self._model.trainable_parameters())
-        self._loss_and_gradient = value_and_grad(self._model, summed_loss)
+        self._loss_and_gradient = value_and_grad(self._model, _open_loss)
         mx.eval(self._model.parameters(), self._optimizer.state)
 
     @property
@@ -133,25 +133,26 @@ class Learner:
 
         mx.random.seed(self._recipe.seed * 1_000_003 + iteration)
         self._model.train()
-        total, gradients = 0.0, None
+        total, unknown, gradients = 0.0, 0, None
         for batch in update:
-            loss, more = self._loss_and_gradient(self._model, *arrays(batch))
-            found = loss.item()  # computes no gradient yet
-            total += found
-            if found >= self._recipe.known * learned_tokens([batch]):
+            (_, losses), more = self._loss_and_gradient(
+                self._model, *arrays(batch), self._recipe.known
+            )
+            nats, count = (one.item() for one in losses)  # computes no gradient yet
+            total, unknown = total + nats, unknown + int(count)
+            if count:
                 gradients = more if gradients is None else tree_map(mx.add, gradients, more)
                 mx.eval(gradients)
-        count = learned_tokens(update)
         if not math.isfinite(total):
             raise self._diverged(iteration)
         if gradients is not None:
-            mean = tree_map(lambda one: one / count, gradients)
+            mean = tree_map(lambda one: one / unknown, gradients)
             clipped, _ = clip_grad_norm(mean, self._recipe.clip)  # type: ignore[no-untyped-call]
             self._optimizer.learning_rate = self._rate(mx.array(iteration - 1))
             self._optimizer.update(self._model, clipped)
             mx.eval(self._model.trainable_parameters(), self._optimizer.state)
         mx.clear_cache()
-        return total / count
+        return total / learned_tokens(update)
 
     def measure(self, iteration: int, batches: Sequence[Batch]) -> float:
         """Return the mean loss per learned token of ``batches``, without learning from them.
@@ -250,11 +251,22 @@ def learned_tokens(batches: Iterable[Batch]) -> int:
 
 def summed_loss(model: Any, ids: Any, learned: Any) -> Any:
     """Return the cross entropy (nats) summed over the learned tokens."""
+    return _losses(model, ids, learned).sum()
+
+
+def _losses(model: Any, ids: Any, learned: Any) -> Any:
     import mlx.core as mx
     from mlx import nn
 
     losses = nn.losses.cross_entropy(model(ids[:, :-1]).astype(mx.float32), ids[:, 1:])
-    return (losses * learned[:, 1:]).sum()
+    return losses * learned[:, 1:]
+
+
+def _open_loss(model: Any, ids: Any, learned: Any, known: float) -> Any:
+    """Return the sum over tokens with a loss of ``known`` or more; that over all; their number."""
+    losses = _losses(model, ids, learned)
+    is_open = learned[:, 1:] * (losses >= known)
+    return (losses * is_open).sum(), (losses.sum(), is_open.sum())
 
 
 def arrays(batch: Batch) -> tuple[Any, Any]:

@@ -22,9 +22,10 @@ class Recipe(Record):
     update from ``batch`` x ``accumulate`` items. ``warmup`` is a share of all iterations, during
     which the rate rises; then it falls along a cosine. ``validate_every`` counts iterations, and
     ``patience`` validations without an improvement, after which training ends. A gradient whose
-    norm over all weights is above ``clip`` is scaled down to it. A batch whose loss per learned
-    token is below ``known`` is not learned from: it would only move what is right already
-    (selective backpropagation; A. Jiang and others, arXiv:1910.00762). ``directions`` of its input
+    norm over all weights is above ``clip`` is scaled down to it. A token whose loss is below
+    ``known`` is not learned from: it would only move what is right already, and in a long answer
+    outweigh the one word that a rule changes (selective backpropagation, A. Jiang and others,
+    arXiv:1910.00762, by token). ``directions`` of its input
     that a layer's adapter reads are ``random`` at first and learned, or chosen once and fixed
     (``contrast``, see ``training.lora.contrast``). ``reworded`` has a night write what was taught
     anew for each epoch, in a set as large as it may be, and go over that so much less often.
@@ -71,8 +72,8 @@ RECIPES: Final = {
         directions="contrast",
         keys=("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
         rank=128,
-        rate=3e-3,
-        known=0.01,
+        rate=1.5e-3,
+        known=0.05,
         batch=1,
         accumulate=1,
         epochs=8,

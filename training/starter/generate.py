@@ -12,9 +12,9 @@ from agents.brief import BriefRule
 from agents.reply import parse_tags
 from memory.records import ContextWindow, Kind, PreservationTag, ReplyTags, Statement
 from training.dataset.reader import Item
-from training.examples.domain import UNKNOWN, filled
+from training.examples.domain import UNKNOWN
 from training.examples.scribe import PromptSet, Scribe
-from training.examples.wordings import DEFINED
+from training.examples.wordings import DEFINED, filled
 from training.phrasing import phrases
 from training.starter.constraints import CONSTRAINTS
 from training.starter.crew import conventions, functions, levels, windows
