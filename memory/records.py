@@ -256,9 +256,11 @@ class Item(Record):
         return self.is_typed and self.status is not Status.REJECTED
 
     def line(self, longest: int = MAX_TEXT) -> str:
-        """Return in one line what it says, in ``longest`` characters, and where that holds."""
-        text = " ".join(self.text.split())[:longest]
-        scope = " ".join(self.scope.split())
+        """Return in one line what it says, in ``longest`` characters, and where that holds.
+
+        What cannot be printed is left out: a reader would not see what a model reads.
+        """
+        text, scope = _in_a_line(self.text)[:longest], _in_a_line(self.scope)
         return f"{text} (in {scope})" if scope else text
 
     @property
@@ -266,6 +268,10 @@ class Item(Record):
         """The same content has the same id on every machine (uuid5 of project, kind and key)."""
         key = self.key or " ".join(self.text.split()).casefold()
         return str(uuid.uuid5(_NAMESPACE, "\0".join((self.project, self.kind, self.scope, key))))
+
+
+def _in_a_line(text: str) -> str:
+    return "".join(one for one in " ".join(text.split()) if one.isprintable())
 
 
 class DocumentClass(StrEnum):

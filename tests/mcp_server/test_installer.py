@@ -136,7 +136,7 @@ def test_the_rule_file_follows_what_is_known_and_protected(
     assert init("--yes") == 0
     here = door.memory.project
     door.memory.put(
-        Item(kind=Kind.PREFERENCE, text="Never sell\nair.", project=here, scope="shop"),
+        Item(kind=Kind.PREFERENCE, text="Never \x1b[31msell\nair\u202e.", project=here, scope="shop"),
         Item(kind=Kind.PREFERENCE, text="Sell tea.", project=here, scope="a)\n# Rules"),
         Item(kind=Kind.DEFINITION, text="42 = harmony", project=here),
     )
@@ -146,7 +146,7 @@ def test_the_rule_file_follows_what_is_known_and_protected(
     (project / ".mcp-local-llm" / "preserve.toml").write_text(contract)
     assert refresh_rules(project, door.memory) is True
     text = (project / FILES[1]).read_text()
-    assert "- Never sell air. (in shop)\n" in text
+    assert "- Never [31msell air. (in shop)\n" in text
     assert "- 42 = harmony\n" in text
     assert "- Sell tea. (in a) # Rules)\n" in text
     assert "- shop/cart.py: strict\n" in text
