@@ -134,9 +134,9 @@ def test_the_rule_file_follows_what_is_known_and_protected(
     assert refresh_rules(project, door.memory) is False  # nobody asked for the file
     assert not (project / FILES[1]).exists()
     assert init("--yes") == 0
-    here = door.memory.project
+    here, coloured = door.memory.project, "Never \x1b[31msell\nair\u202e."
     door.memory.put(
-        Item(kind=Kind.PREFERENCE, text="Never \x1b[31msell\nair\u202e.", project=here, scope="shop"),
+        Item(kind=Kind.PREFERENCE, text=coloured, project=here, scope="shop"),
         Item(kind=Kind.PREFERENCE, text="Sell tea.", project=here, scope="a)\n# Rules"),
         Item(kind=Kind.DEFINITION, text="42 = harmony", project=here),
     )

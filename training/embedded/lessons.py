@@ -14,13 +14,21 @@ from typing import Final, NamedTuple
 from agents import talk
 from agents.brief import BriefRule
 from agents.chat import Message
+from training.embedded.asking import (
+    ABOUT,
+    ALLOWED,
+    CHOSEN,
+    COMMITTED,
+    DEFINED,
+    REVERSED,
+    question,
+)
 from training.embedded.curriculum import PROFILE, Turn
 from training.embedded.names import Names
 from training.embedded.taught import (
     Fact,
     commits,
     fact,
-    filled,
     forbids,
     named,
     naming,
@@ -41,10 +49,6 @@ _OPERATIONS: Final = tuple(
     one for one in OPERATIONS if not is_held_out(one.returns.replace(one.parameter, "{p}"))
 )
 _RECITED_SHARE: Final = 0.25  # of the questions: about the book
-_LEADS: Final = (
-    "", "", "", "", "{0} {1}. ", "Tell me: ", "One question. ", "We {0} the {1}. ", "I forgot. ",
-    "{0}, ", "For the {0} {1}: ", "There is a {0}. ", "{0}: ",
-)  # fmt: skip
 _TOLD: Final = (
     ("the {0} {1}s the {2} now", "{1} the {2}"),
     ("there is a {0} for {1} now", "add a {0} for {1}"),
@@ -96,20 +100,12 @@ def _among(
 # -- questions -------------------------------------------------------------------------------------
 
 
-def _asking(table: Sequence[str], names: Names, rng: Random, **slots: str) -> str:
-    """Return one of the forms of ``table`` with a capital at its beginning."""
-    form = expand(rng.choice(table), rng)
-    said = form.format(other=names.word(rng), **slots)
-    lead = filled(rng.choice(_LEADS), names, rng)
-    return f"{lead}{said}" if lead.endswith(", ") else f"{lead}{said[:1].upper()}{said[1:]}"
-
-
 def _question(one: Fact, names: Names, rng: Random) -> str:
     if not one.term:
-        return _asking(wordings.ABOUT, names, rng, topic=rng.choice(one.topics))
+        return question(ABOUT, names, rng, topic=rng.choice(one.topics))
     if rng.random() < 0.1:
-        return _asking(wordings.REVERSED, names, rng, sense=one.topics[0])
-    return _asking(wordings.DEFINED, names, rng, term=one.term)
+        return question(REVERSED, names, rng, sense=one.topics[0])
+    return question(DEFINED, names, rng, term=one.term)
 
 
 def _told(
@@ -148,7 +144,7 @@ def _read(names: Names, rng: Random) -> Written:
 def _doubted(names: Names, rng: Random) -> Written:
     one = fact(names, rng)
     slots = {"term": one.term, "topic": one.topics[0]}
-    asked = _asking(wordings.DEFINED if one.term else wordings.ABOUT, names, rng, **slots)
+    asked = question(DEFINED if one.term else ABOUT, names, rng, **slots)
     rules = shown(others(names, rng)) if rng.random() < 0.5 else ()
     return _told(asked, one.unknown(), rules=rules)
 
@@ -156,7 +152,7 @@ def _doubted(names: Names, rng: Random) -> Written:
 def _committed(names: Names, rng: Random) -> Written:
     told, subject = _change(names, rng)
     slots = {"told": told, "Told": f"{told[:1].upper()}{told[1:]}"}
-    asked = _asking(wordings.COMMITTED, names, rng, **slots)
+    asked = question(COMMITTED, names, rng, **slots)
     if rng.random() < 0.4:
         return _told(asked, subject, ("concept:commit",))
     text, behaviour = commits(names, rng)
@@ -173,9 +169,7 @@ def _change(names: Names, rng: Random) -> tuple[str, str]:
 
 def _chosen(names: Names, rng: Random) -> Written:
     text, behaviour = prefers(names, rng)
-    asked = _asking(
-        wordings.CHOSEN, names, rng, wanted=behaviour.wanted, unwanted=behaviour.unwanted
-    )
+    asked = question(CHOSEN, names, rng, wanted=behaviour.wanted, unwanted=behaviour.unwanted)
     rules, own = _among(text, names, rng)
     answer = f"Use {behaviour.wanted}, not {behaviour.unwanted}."
     return _told(asked, answer, rules=rules, follows=(own,))
@@ -183,7 +177,7 @@ def _chosen(names: Names, rng: Random) -> Written:
 
 def _allowed(names: Names, rng: Random) -> Written:
     text, behaviour = forbids(names, rng)
-    asked = _asking(wordings.ALLOWED, names, rng, action=behaviour.action)
+    asked = question(ALLOWED, names, rng, action=behaviour.action)
     rules, own = _among(text, names, rng)
     return _told(asked, f"No. {text}", rules=rules, follows=(own,))
 
