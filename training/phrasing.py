@@ -14,6 +14,7 @@ from random import Random
 from typing import Final
 
 _CHOICE: Final = re.compile(r"\[([^\[\]]*)\]")
+_WORD: Final = re.compile(r"[\w{}]+")
 HELD_OUT_SHARE: Final = 6  # one in this many phrases and constants
 
 
@@ -27,12 +28,20 @@ def expand(grammar: str, rng: Random) -> str:
     return _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), grammar)
 
 
-def phrases(grammars: Sequence[str], count: int, rng: Random) -> list[str]:
-    """Return ``count`` phrases of ``grammars``, as evenly from them as may be, in random order."""
-    chosen: list[str] = []
-    while len(chosen) < count:
-        chosen += rng.sample(grammars, min(len(grammars), count - len(chosen)))
-    return [expand(grammar, rng) for grammar in chosen]
+def phrases(grammars: Sequence[str], count: int, rng: Random, *, tries: int = 400) -> list[str]:
+    """Return ``count`` phrases of different words, as evenly from ``grammars`` as may be.
+
+    Raises:
+        ValueError: so many are not there, or were not found in ``tries`` rounds.
+    """
+    found: dict[str, str] = {}
+    for _ in range(tries):
+        for grammar in rng.sample(grammars, len(grammars)):
+            phrase = expand(grammar, rng)
+            found.setdefault(" ".join(_WORD.findall(phrase.casefold())), phrase)
+            if len(found) == count:
+                return list(found.values())
+    raise ValueError(f"only {len(found)} of {count} phrases in {tries} rounds")
 
 
 def draw(grammars: Sequence[str], rng: Random, *, held_out: bool, tries: int = 400) -> str:
