@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
 
-from training.lora.records import Event, Planned, Stepped, Validated
+from training.lora.records import Aimed, Event, Planned, Stepped, Validated
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -32,6 +32,8 @@ def training_display(stream: TextIO | None = None) -> Iterator[Show]:
             if isinstance(event, Planned):
                 bar.console.print(plan_words(event))
                 bar.update(task, total=event.iterations, completed=event.done)
+            elif isinstance(event, Aimed):
+                bar.update(task, words=aim_words(event))
             elif isinstance(event, Stepped):
                 words = f"{step_words(event)}{held_out}"
                 bar.update(task, completed=event.iteration, words=words)
@@ -52,6 +54,11 @@ def plan_words(plan: Planned) -> str:
     return words + (f"; going on after iteration {plan.done}" if plan.done else "")
 
 
+def aim_words(aimed: Aimed) -> str:
+    """Return how much was read of what decides where the adapter looks."""
+    return f"choosing directions, {aimed.done} of {aimed.of} items"
+
+
 def step_words(step: Stepped) -> str:
     """Return how an iteration went."""
     speed = step.tokens / step.seconds if step.seconds else 0.0
@@ -61,6 +68,8 @@ def step_words(step: Stepped) -> str:
 def _plain(event: Event, stream: TextIO) -> None:
     if isinstance(event, Planned):
         line = plan_words(event)
+    elif isinstance(event, Aimed) and event.done == event.of:
+        line = f"  {aim_words(event)}"
     elif isinstance(event, Validated):
         line = f"  held out after {event.iteration}: loss {event.loss:.3f}"
     elif isinstance(event, Stepped) and _is_told(event):

@@ -17,7 +17,7 @@ from graph.train_progress import training_display
 from training.lora.checkpoint import identify
 from training.lora.loop import run_job
 from training.lora.recipe import Budget, Recipe, read_recipe
-from training.lora.records import Job, Planned, Stepped, Validated
+from training.lora.records import Aimed, Job, Planned, Stepped, Validated
 
 WriteDataset = Callable[..., Path]
 Conversation = Callable[..., dict[str, Any]]
@@ -115,6 +115,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
                 done=2, estimate_gb=0.5,
             )
         )  # fmt: skip
+        show(Aimed(done=32, of=64))
         show(Validated(iteration=2, loss=1.25))
         for at in (3, 4):
             show(
@@ -123,6 +124,11 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
                     peak_memory_gb=0.25,
                 )
             )  # fmt: skip
+    lines = io.StringIO()
+    with training_display(lines) as show:
+        show(Aimed(done=32, of=64))
+        show(Aimed(done=64, of=64))
+    assert lines.getvalue() == "  choosing directions, 64 of 64 items\n"
     said = screen.getvalue()
     assert "1 are too long and left out; going on after iteration 2" in said
     assert "4/4" in said

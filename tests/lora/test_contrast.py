@@ -18,7 +18,7 @@ from training.lora.estimate import estimate_training
 from training.lora.learner import TrainingDiverged
 from training.lora.loop import run_job
 from training.lora.recipe import Budget, Recipe
-from training.lora.records import Job
+from training.lora.records import Aimed, Event, Job, Planned, Validated
 
 
 def moments(rng: np.random.Generator, energies: list[float]) -> np.ndarray[Any, np.dtype[Any]]:
@@ -88,7 +88,10 @@ def job(
 
 
 def test_the_directions_are_chosen_once_and_only_the_way_out_is_learned(job: Job) -> None:
-    trained = run_job(job, identify(job), lambda _: None)
+    told: list[Event] = []
+    trained = run_job(job, identify(job), told.append)
+    assert [type(event) for event in told[:3]] == [Planned, Aimed, Validated]
+    assert told[1] == Aimed(done=12, of=12)
     assert trained.train_loss[-1].loss < trained.train_loss[0].loss
     more = job.recipe.model_copy(update={"epochs": 4})
     longer = job.model_copy(update={"out": job.out.with_name("longer"), "recipe": more})

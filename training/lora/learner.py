@@ -7,7 +7,7 @@ mlx_lm's loop neither saves nor restores the optimizer's state.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,12 +78,17 @@ class Learner:
 
         return float(mx.get_peak_memory()) / GIB
 
-    def aim(self, new: Sequence[Encoded], kept: Sequence[Encoded]) -> None:
+    def aim(
+        self,
+        new: Sequence[Encoded],
+        kept: Sequence[Encoded],
+        tell: Callable[[], None] = lambda: None,
+    ) -> None:
         """Choose what each layer's adapter reads of its input, before the first update.
 
         See ``training.lora.contrast``; an adapter with random directions is left as it is. Where
-        nothing is ``new``, everything is. Not covered: adapters of embeddings and of mixtures of
-        experts.
+        nothing is ``new``, everything is. ``tell`` is called after each item that was read. Not
+        covered: adapters of embeddings and of mixtures of experts.
 
         Raises:
             UsageError: a layer has fewer inputs than the rank.
@@ -94,13 +99,16 @@ class Learner:
 
         if self._recipe.directions == "contrast":
             rank = self._recipe.rank
-            pairs = zip(self._moments(new or kept), self._moments(kept if new else ()), strict=True)
-            for layer, (taught, replayed) in zip(self._adapted, pairs, strict=True):
-                if not np.isfinite(taught + replayed).all():
+            taught, replayed = new or kept, kept if new else ()
+            pairs = zip(self._moments(taught, tell), self._moments(replayed, tell), strict=True)
+            for layer, (ours, others) in zip(self._adapted, pairs, strict=True):
+                if not np.isfinite(ours + others).all():
                     raise self._diverged(0)
-                layer.lora_a = mx.array(directions(taught, replayed, rank))
+                layer.lora_a = mx.array(directions(ours, others, rank))
 
-    def _moments(self, items: Sequence[Encoded]) -> list[NDArray[np.float64]]:
+    def _moments(
+        self, items: Sequence[Encoded], tell: Callable[[], None]
+    ) -> list[NDArray[np.float64]]:
         """Return the mean of x xᵀ over the inputs x of each adapted layer."""
         import mlx.core as mx
         import numpy as np
@@ -113,6 +121,7 @@ class Learner:
         for item in items:
             mx.eval(self._model(mx.array([item.ids[:-1]])), [one.total for one in sums])
             mx.clear_cache()
+            tell()
         for layer, dropout in zip(self._adapted, dropouts, strict=True):
             layer.dropout = dropout
         count = max(1, sum(len(item.ids) - 1 for item in items))

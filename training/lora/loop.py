@@ -34,6 +34,7 @@ from training.lora.records import (
     ADAPTER_CONFIG,
     CURVE,
     MLX_CONFIG,
+    Aimed,
     Event,
     Job,
     LossPoint,
@@ -52,6 +53,7 @@ _T = TypeVar("_T")
 _TOLERANCE: Final = 1e-4  # a loss that is lower by less is not better
 _VALIDATED: Final = 64  # items, at most: more would take longer than the training between them
 _AIMED: Final = 256  # items of either kind, at most: some fifty thousand tokens
+_TOLD: Final = 32  # of these are read between two words about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,16 @@ class _Run:
         return "done"
 
     def _aim(self) -> None:
-        started = time.monotonic()
-        self.learner.aim(self.items.new, self.items.replayed)
+        started, done = time.monotonic(), 0
+        of = len(self.items.new) + len(self.items.replayed)
+
+        def tell() -> None:
+            nonlocal done
+            done += 1
+            if done % _TOLD == 0 or done == of:
+                self.tell(Aimed(done=done, of=of))
+
+        self.learner.aim(self.items.new, self.items.replayed, tell)
         self._advance(time.monotonic() - started)
 
     def save(self) -> None:

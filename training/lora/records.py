@@ -72,6 +72,14 @@ class Planned(Record):
     estimate_gb: float
 
 
+class Aimed(Record):
+    """So many of the items were read that decide what each layer's adapter reads of its input."""
+
+    kind: Literal["aimed"] = "aimed"
+    done: int
+    of: int
+
+
 class Stepped(Record):
     """One iteration is over; ``seconds`` and ``tokens`` are those of the whole training so far."""
 
@@ -101,5 +109,5 @@ class Failed(Record):
     message: str
 
 
-Event = Planned | Stepped | Validated | Failed
+Event = Planned | Aimed | Stepped | Validated | Failed
 EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
