@@ -211,9 +211,11 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
     Raises:
         StoreUnavailable: it is no journal of ours, or a newer version wrote it.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    # One statement: another process may be creating the journal between two.
+    version, application, tables = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) "
+        "FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
     if tables and application != _APPLICATION_ID:
         raise StoreUnavailable(
             f"{str(path)!r} is a database of something else; move it away, or name another file"

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from mcp_local_llm import StoreUnavailable, UsageError
 from memory.journal import Journal
 from memory.records import MAX_TEXT, Item
-from memory.schema import VERSION
+from memory.schema import VERSION, check_version
 
 
 @pytest.fixture
@@ -78,6 +78,26 @@ def test_processes_that_create_the_journal_at_once_all_succeed(path: Path) -> No
     with Journal(path) as journal:
         assert {s.item.text for s in journal.live()} == {f"from process {n}" for n in range(3)}
         assert journal.verify() == ()
+
+
+@pytest.mark.parametrize("before", [2, 3])
+def test_a_journal_that_is_created_between_two_questions_is_ours(path: Path, before: int) -> None:
+    path.parent.mkdir(parents=True)
+    asked = sqlite3.connect(path, isolation_level=None)
+    questions: list[str] = []
+
+    def create(statement: str) -> None:
+        if not statement.startswith("--"):  # those are parts of another one
+            questions.append(statement)
+            if len(questions) == before:
+                Journal(path).close()
+
+    asked.set_trace_callback(create)
+    while len(questions) < before:
+        check_version(asked, path)
+    asked.set_trace_callback(None)
+    assert check_version(asked, path) == VERSION
+    asked.close()
 
 
 def test_threads_share_one_journal(path: Path) -> None:
