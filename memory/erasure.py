@@ -22,6 +22,7 @@ from memory.replay import content_hash, dumped, entries
 _SHORTEST: Final = (
     8  # characters of a text that is looked for elsewhere: shorter ones stand everywhere
 )
+_READING_MS: Final = 5_000  # who reads for longer than this is not waited for
 
 
 def is_erased(connection: sqlite3.Connection, id: str) -> bool:
@@ -43,7 +44,12 @@ def scrub(connection: sqlite3.Connection) -> None:
         StoreUnavailable: somebody reads all the time, so that the log could not be cut.
     """
     connection.execute("VACUUM")
-    busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    ((waiting,),) = connection.execute("PRAGMA busy_timeout").fetchall()
+    connection.execute(f"PRAGMA busy_timeout = {_READING_MS}")  # meanwhile nobody writes
+    try:
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {waiting}")
     if busy:
         raise StoreUnavailable(
             "what is erased is in no answer any more, but another process reads the journal all "
