@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from agents.profiles import ModelConfig
 from mcp_local_llm import ModelUnavailable
 from tools.sandbox import CommandPolicy
-from training.embedded.evaluation import CrewRun, RunTask
-from training.gate.gate import Plan, run_gate
+from training.embedded.evaluation import CrewRun, RunTask, TaskOutcome, evaluation_tasks
+from training.gate.decide import decide
+from training.gate.gate import Plan, _Gate, run_gate
 from training.gate.kept import Kept
-from training.gate.records import Judged, Latency, Limits, Loaded
-from training.gate.side import Subject, _question, side_of
+from training.gate.records import Evidence, Judged, Latency, Limits, Loaded
+from training.gate.shape import shrink
+from training.gate.side import Subject, _question, _work, side_of
 from training.gate.suites import canary_probes
 
 PLAN = Plan(limits=Limits(suites=("canary",)), seeds=0, tasks=1, attempts=1)
@@ -113,3 +116,37 @@ async def test_the_crew_does_not_work_for_what_has_failed_elsewhere(
     assert report.tries[0].failed == ("memory",) and begun == []
     unmeasured = [one.name for one in report.failed if one.measured == "not measured"]
     assert unmeasured == ["kept_tasks", "contracts", "wire"]
+
+
+async def test_the_crew_ends_when_too_much_is_lost_whatever_came_of_the_rest(
+    subject: Callable[..., Subject],
+) -> None:
+    begun: list[str] = []
+    mine = subject(counting(begun, most=99))
+    answered(mine)
+    base = side_of(mine, None).kept
+    for index, task in enumerate(evaluation_tasks(PLAN.seed, 8)):
+        won = index != 5
+        base.keep(
+            TaskOutcome(
+                index=index, kind=task.kind, composition="", composition_held_out=False,
+                wish=task.wish, status="delivered", test_red_before=won, test_green_after=won,
+                hidden_passed=won,
+            ),
+            _work(index, task),
+        )  # fmt: skip
+    smaller = shrink(mine.candidate, 0.75, mine.folder / "candidate-x0_75")
+    side_of(mine, smaller).kept.keep(
+        Loaded(problem="it was pulled away", finite=False, difference=0, base_bits=1, bits=1,
+        tokens=9, base_memory_gb=1, memory_gb=1, untrained_memory_gb=1), "",
+    )  # fmt: skip
+    plan = replace(PLAN, tasks=8)
+    report = await run_gate(mine, plan)
+    roles = await _Gate(
+        plan, side_of(mine, None), (), before={}, known=Evidence(), on_answer=lambda *_: None
+    )._roles(side_of(mine, mine.candidate))
+    assert report.tries[0].failed == ("kept_tasks",)
+    assert len(begun) in {1 + 3, 1 + 4}  # the base failed one: three are too many; two at once
+    assert (len(roles.candidate), roles.left, roles.net_loss) == (3, 5, 3)
+    kept_tasks = {check.name: check for check in decide(Evidence(roles=roles), plan.limits)}
+    assert "5 more could not" in kept_tasks["kept_tasks"].measured

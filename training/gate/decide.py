@@ -171,11 +171,12 @@ def _kept_tasks(evidence: Evidence, limits: Limits) -> GateCheck:
             return _line("kept_tasks", "; ".join(whys), "the role tasks were not evaluated", limit)
         return _line("kept_tasks", "the crew did no role tasks" + _ONLY)
     before, after = roles.shares
+    left = f"; {roles.left} more could not have made up for it" if roles.left else ""
     return _line(
         "kept_tasks",
         "; ".join(whys),
         f"{before.right}/{before.of} role tasks before, {after.right}/{after.of} after "
-        f"[{after.low:.1%}, {after.high:.1%}]",
+        f"[{after.low:.1%}, {after.high:.1%}]{left}",
         limit,
     )
 

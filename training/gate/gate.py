@@ -63,8 +63,9 @@ async def run_gate(
     """Return the verdict on the candidate; its ``adapter`` is what to promote when it ``passed``.
 
     When only the crew's work or other text suffers, smaller scales are tried, four adapters in
-    all. The crew's work is the dearest part: it comes last, and one in which something else has
-    failed is refused without it. Blocking parts run in other processes; nothing is promoted here.
+    all. The crew's work is the dearest part: it comes last, one in which something else has failed
+    is refused without it, and it ends when no more of it could make up for what was lost.
+    Blocking parts run in other processes; nothing is promoted here.
 
     Raises:
         UsageError: the profile has no weights here.
@@ -148,11 +149,17 @@ class _Gate:
         if found_wrong(decide(evidence, plan.limits)):
             return evidence
         guarded = await side.guarded(plan.seed, plan.attempts)
-        roles = Roles(
-            candidate=await side.role_tasks(plan.seed, plan.tasks),
-            baseline=await self.current.role_tasks(plan.seed, plan.tasks),
-        )
+        roles = await self._roles(side)
         return evidence.model_copy(update={"guarded": guarded, "roles": roles})
+
+    async def _roles(self, side: Side) -> Roles:
+        """Return what came of the crew's work, up to where no more could make up for its losses."""
+        plan = self.plan
+        before = await self.current.role_tasks(plan.seed, plan.tasks)
+        failed = sum(not one.delivered for one in before)
+        spare = failed + plan.limits.net_loss - 1
+        after = await side.role_tasks(plan.seed, plan.tasks, spare=spare)
+        return Roles(baseline=before[: len(after)], candidate=after, left=len(before) - len(after))
 
 
 async def _untaught(

@@ -178,10 +178,14 @@ class Compared(Record):
 
 
 class Roles(Record):
-    """Role tasks that the whole crew worked on, by both models, paired by their order."""
+    """Role tasks that the whole crew worked on, by both models, paired by their order.
+
+    ``left`` more were not begun: whatever came of them, too much was lost.
+    """
 
     baseline: tuple[TaskOutcome, ...]
     candidate: tuple[TaskOutcome, ...]
+    left: int = 0
 
     @property
     def shares(self) -> tuple[Share, Share]:

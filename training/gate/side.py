@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import Final
 
@@ -86,17 +87,30 @@ class Side:
             adapter=self.adapter.name if self.adapter else "",
         )
 
-    async def role_tasks(self, seed: int, count: int) -> tuple[TaskOutcome, ...]:
-        """Let the crew work on ``count`` held-out tasks; return what came of them, in order."""
+    async def role_tasks(
+        self, seed: int, count: int, *, spare: int | None = None
+    ) -> tuple[TaskOutcome, ...]:
+        """Let the crew work on ``count`` held-out tasks; return what came of them, in order.
+
+        They end with the one by which more than ``spare`` (None: any number) were not delivered.
+        """
         crew = self._crew()
+        spare = count if spare is None else spare
+        left = spare
 
         async def outcome(index: int, task: DemoTask) -> TaskOutcome:
-            return await self.kept.once(
+            nonlocal left
+            found = await self.kept.once(
                 TaskOutcome, _work(index, task), lambda: evaluate_task(index, task, crew)
             )
+            left -= not found.delivered
+            return found
 
-        works = (outcome(*one) for one in enumerate(evaluation_tasks(seed, count)))
-        return await together(works, _AT_ONCE)
+        tasks = enumerate(evaluation_tasks(seed, count))
+        works = (outcome(*one) for one in takewhile(lambda _: left >= 0, tasks))
+        found = await together(works, _AT_ONCE)  # one more may have been at work
+        failed = accumulate(not one.delivered for one in found)
+        return found[: 1 + sum(number <= spare for number in failed)]
 
     async def guarded(self, seed: int, count: int) -> Guarded:
         """Let the crew work on ``count`` wishes to change a strict region."""
