@@ -21,6 +21,7 @@ from graph.night.records import (
     Resolved,
     RuleLine,
     Settled,
+    TryLine,
 )
 from graph.night.shop import NightShop
 from memory.journal import Journal
@@ -84,6 +85,7 @@ def make_report(shop: NightShop, journal: Journal, night: str) -> NightReport:
         forgotten=chosen.gone if ended.outcome == "promoted" else (),
         pairs=tuple(_pairs(gate)) if gate else (),
         checks=tuple(CheckLine(**one.model_dump()) for one in gate.checks) if gate else (),
+        tries=tuple(TryLine(**one.model_dump()) for one in gate.tries) if gate else (),
         loss=_points(trained.train_loss) if trained else (),
         held_out=_points(trained.valid_loss) if trained else (),
         examples=_counts(dataset.counts) if dataset else {},

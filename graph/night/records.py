@@ -186,6 +186,14 @@ class CheckLine(Record):
     why: str = ""
 
 
+class TryLine(Record):
+    """A scale of the adapter that was measured: what it knew of what is new, and what failed."""
+
+    factor: float
+    learned: float
+    failed: tuple[str, ...]
+
+
 class Point(Record):
     """A loss after so many tokens."""
 
@@ -220,6 +228,7 @@ class NightReport(Record):
     forgotten: tuple[str, ...] = ()
     pairs: tuple[Pair, ...] = ()
     checks: tuple[CheckLine, ...] = ()
+    tries: tuple[TryLine, ...] = ()
     loss: tuple[Point, ...] = ()
     held_out: tuple[Point, ...] = ()
     examples: dict[str, int] = Field(default_factory=dict)

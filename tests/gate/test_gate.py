@@ -18,11 +18,11 @@ from tests.conftest import HIDDEN, LAYERS
 from tools.sandbox import CommandPolicy
 from training.embedded.evaluation import CrewRun, RunTask
 from training.gate.checks import CommitForm
-from training.gate.gate import Plan, _narrowed, _provable, run_gate
+from training.gate.gate import Plan, _best, _Found, _narrowed, _provable, run_gate
 from training.gate.guarded import attempt_protected, guarded_tasks
 from training.gate.kept import Kept
 from training.gate.loading import LoadJob, drift_items, load_apart, main, text_items
-from training.gate.records import GateReport, Limits, Loaded, Probe, Try
+from training.gate.records import Evidence, GateCheck, GateReport, Limits, Loaded, Probe, Try
 from training.gate.shape import untrained
 from training.gate.side import Subject
 
@@ -181,6 +181,30 @@ def test_the_scale_goes_towards_what_neither_forgets_nor_fails_to_learn() -> Non
 def test_a_scale_that_knows_too_little_is_raised_again(failed: tuple[str, ...]) -> None:
     tries = [Try(factor=1.0, failed=("drift",)), Try(factor=0.5, failed=failed)]
     assert _narrowed(tries, (0.0, 1.0)) == ((0.5, 1.0), 0.875)
+
+
+def test_between_a_scale_that_passed_and_one_that_knows_more_one_more_is_tried() -> None:
+    tries = [Try(factor=1.0, failed=("kept_tasks",), learned=0.7), Try(factor=0.75, failed=())]
+    assert _narrowed(tries, (0.0, 1.0)) == ((0.75, 1.0), 0.875)
+    for failed in [(), ("kept_tasks",), ("learned",)]:
+        last = Try(factor=0.875, failed=failed, learned=0.6)
+        assert _narrowed([*tries, last], (0.75, 1.0))[1] is None
+    tries[1] = Try(factor=0.75, failed=(), learned=0.7)
+    assert _narrowed(tries, (0.0, 1.0))[1] is None
+
+
+@pytest.mark.parametrize(
+    ("passed", "factor"),
+    [([0, 1, 1], 0.875), ([0, 1, 0], 0.75), ([0, 0, 0], 0.875), ([1], 1.0)],
+)
+def test_the_largest_scale_that_passed_is_taken_else_the_last(
+    passed: list[int], factor: float, tmp_path: Path
+) -> None:
+    found = []
+    for scale, good in zip([1.0, 0.75, 0.875], passed, strict=False):
+        check = GateCheck(name="sane", passed=bool(good), measured="", limit="")
+        found.append(_Found(scale, tmp_path, Evidence(), (check,)))
+    assert _best(found).factor == factor
 
 
 @pytest.mark.parametrize(

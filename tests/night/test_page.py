@@ -11,7 +11,7 @@ import pytest
 
 from graph.night.page import headline, render_page
 from graph.night.plots import time_bars, trend
-from graph.night.records import CheckLine, NightReport, Pair, Point, RuleLine
+from graph.night.records import CheckLine, NightReport, Pair, Point, RuleLine, TryLine
 
 AT = datetime(2026, 3, 4, 3, 20, tzinfo=UTC)
 EVIL = '<script>alert("1")</script>&{{ 7 * 7 }}'
@@ -39,6 +39,11 @@ def report(**other: object) -> NightReport:
                  was_right=False, is_right=True),
         ),
         "checks": (CheckLine(name="drift", passed=True, measured="+0.01", limit="+0.08"),),
+        "scale": 0.75,
+        "tries": (
+            TryLine(factor=1.0, learned=0.667, failed=("kept_tasks",)),
+            TryLine(factor=0.75, learned=0.417, failed=()),
+        ),
         "loss": (Point(tokens=100, loss=2.0), Point(tokens=200, loss=0.5)),
         "held_out": (Point(tokens=100, loss=2.1),),
         "examples": {"rule": 12, "general": 5},
@@ -74,7 +79,7 @@ def test_the_page_tells_what_was_learned_refused_and_how_to_undo_it() -> None:
     for words in (
         "1 of 1 new rule learned and proven", "Raise DomainError.", "rejected", "drift",
         "mcp-local-llm adapters rollback", "ValueError", "it is 03:00", "31", "12.5 s",
-        "holds a secret", "0 % → 100 %",
+        "holds a secret", "0 % → 100 %", "kept_tasks", "67 %", "taken", "42 %",
     ):  # fmt: skip
         assert words in page, words
 
@@ -97,6 +102,7 @@ def test_no_word_of_the_night_becomes_markup() -> None:
         forgotten=(EVIL,),
         pairs=(Pair(of=RULE, asked=EVIL, before=EVIL, after=EVIL, was_right=False, is_right=True),),
         checks=(CheckLine(name=EVIL, passed=False, measured=EVIL, limit=EVIL, why=EVIL),),
+        tries=(TryLine(factor=1.0, learned=0, failed=(EVIL,)),) * 2,
         examples={EVIL: 1}, removed={EVIL: 1}, seconds={EVIL: 3.0, "gate": 1.0},
     )  # fmt: skip
     page = render_page(evil, [evil.model_copy(update={"night": "2026-03-03"})])

@@ -19,6 +19,7 @@ from training.gate.records import (
     WIRE,
     Compared,
     Evidence,
+    GateCheck,
     GateReport,
     Limits,
     Probe,
@@ -62,8 +63,8 @@ async def run_gate(
 ) -> GateReport:
     """Return the verdict on the candidate; its ``adapter`` is what to promote when it ``passed``.
 
-    When only the crew's work or other text suffers, smaller scales are tried, four adapters in
-    all. The crew's work is the dearest part: it comes last, one in which something else has failed
+    When only the crew's work or other text suffers, other scales are tried, four adapters in all.
+    The crew's work is the dearest part: it comes last, one in which something else has failed
     is refused without it, and it ends when no more of it could make up for what was lost.
     Blocking parts run in other processes; nothing is promoted here.
 
@@ -94,27 +95,52 @@ async def run_gate(
         ),
         on_answer=on_answer,
     )
-    tries: list[Try] = []
+    found: list[_Found] = []
     bounds = (0.0, 1.0)
     factor: float | None = 1.0
     while factor is not None:
         adapter = await asyncio.to_thread(_scaled, subject, factor)
         on_stage("the candidate" if factor == 1 else f"the candidate at {factor:.3g} of its scale")
         evidence = await gate.measured(await asyncio.to_thread(side_of, subject, adapter))
-        checks = decide(evidence, plan.limits)
-        tries.append(Try(factor=factor, failed=found_wrong(checks)))
-        bounds, factor = _narrowed(tries, bounds)
+        found.append(_Found(factor, adapter, evidence, decide(evidence, plan.limits)))
+        bounds, factor = _narrowed([one.tried for one in found], bounds)
+    best = _best(found)
     return GateReport(
-        passed=all(one.passed for one in checks),
-        adapter=adapter,
+        passed=best.passed,
+        adapter=best.adapter,
         current=subject.current.name if subject.current else "",
-        factor=tries[-1].factor,
-        checks=checks,
-        rates=_rates(evidence),
-        evidence=evidence,
-        tries=tuple(tries),
+        factor=best.factor,
+        checks=best.checks,
+        rates=_rates(best.evidence),
+        evidence=best.evidence,
+        tries=tuple(one.tried for one in found),
         seconds=round(time.monotonic() - began, 1),
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found of the candidate at ``factor`` of its scale, which is ``adapter``."""
+
+    factor: float
+    adapter: Path
+    evidence: Evidence
+    checks: tuple[GateCheck, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(one.passed for one in self.checks)
+
+    @property
+    def tried(self) -> Try:
+        new = self.evidence.suites.get(NEW)
+        learned = new.candidate.share.rate if new else 0.0
+        return Try(factor=self.factor, failed=found_wrong(self.checks), learned=learned)
+
+
+def _best(found: Sequence[_Found]) -> _Found:
+    passed = (one for one in found if one.passed)
+    return max(passed, key=lambda one: one.factor, default=found[-1])
 
 
 @dataclass(frozen=True)
@@ -177,16 +203,22 @@ async def _untaught(
 def _narrowed(
     tries: Sequence[Try], bounds: tuple[float, float]
 ) -> tuple[tuple[float, float], float | None]:
-    """Return what is known of the right scale, and the next to try (None: this was the last)."""
-    last, (low, high) = tries[-1], bounds
+    """Return what is known of the right scale, and the next to try (None: this was the last).
+
+    Between one that passed and a larger one that knows more, one more is tried.
+    """
+    last, (low, high), step = tries[-1], bounds, _STEP
     failed = set(last.failed)
     if failed and failed <= SHRINKABLE:
         high = last.factor
     elif failed and failed <= TOO_LITTLE and last.factor < 1:
         low = last.factor
+    elif not failed and any(one.learned > last.learned for one in tries):
+        low, step = last.factor, 0.5
     else:
         return bounds, None
-    return (low, high), low + _STEP * (high - low) if len(tries) < _MOST_TRIES else None
+    is_over = len(tries) == _MOST_TRIES or any(not one.failed for one in tries[:-1])
+    return (low, high), None if is_over else low + step * (high - low)
 
 
 def _scaled(subject: Subject, factor: float) -> Path:

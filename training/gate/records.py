@@ -323,17 +323,22 @@ class GateCheck(Record):
 
 
 class Try(Record):
-    """One adapter that was measured: its scale as a share of the trained one, and what failed."""
+    """One adapter that was measured: its scale as a share of the trained one, and what failed.
+
+    ``learned`` is the share of right answers about what is new, where it was asked.
+    """
 
     factor: float
     failed: tuple[str, ...]
+    learned: float = 0.0
 
 
 class GateReport(Record):
     """The gate's verdict on ``adapter``, which may be the candidate at a smaller scale.
 
-    ``tries`` are all that were measured, in order; ``evidence`` is that of ``adapter``, and so are
-    ``rates``: the share of right answers for each rule asked about, by the journal's id.
+    ``tries`` are all that were measured, in order; ``adapter`` is the one of the largest scale that
+    passed, else the last. ``evidence`` is about it, and so are ``rates``: the share of right
+    answers for each rule asked about, by the journal's id.
     """
 
     format: Literal[1] = 1
