@@ -183,12 +183,14 @@ def test_a_scale_that_knows_too_little_is_raised_again(failed: tuple[str, ...]) 
     assert _narrowed(tries, (0.0, 1.0)) == ((0.5, 1.0), 0.875)
 
 
-def test_between_a_scale_that_passed_and_one_that_knows_more_one_more_is_tried() -> None:
+def test_between_a_scale_that_passed_and_one_that_knows_more_others_are_tried() -> None:
     tries = [Try(factor=1.0, failed=("kept_tasks",), learned=0.7), Try(factor=0.75, failed=())]
     assert _narrowed(tries, (0.0, 1.0)) == ((0.75, 1.0), 0.875)
-    for failed in [(), ("kept_tasks",), ("learned",)]:
-        last = Try(factor=0.875, failed=failed, learned=0.6)
-        assert _narrowed([*tries, last], (0.75, 1.0))[1] is None
+    passed = Try(factor=0.875, failed=(), learned=0.6)
+    assert _narrowed([*tries, passed], (0.75, 1.0)) == ((0.875, 1.0), 0.9375)
+    failed = Try(factor=0.875, failed=("kept_tasks",), learned=0.6)
+    assert _narrowed([*tries, failed], (0.75, 1.0)) == ((0.75, 0.875), 0.84375)
+    assert _narrowed([*tries, failed, passed], (0.75, 0.875))[1] is None
     tries[1] = Try(factor=0.75, failed=(), learned=0.7)
     assert _narrowed(tries, (0.0, 1.0))[1] is None
 

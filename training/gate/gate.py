@@ -205,7 +205,7 @@ def _narrowed(
 ) -> tuple[tuple[float, float], float | None]:
     """Return what is known of the right scale, and the next to try (None: this was the last).
 
-    Between one that passed and a larger one that knows more, one more is tried.
+    After one that passed a larger one is tried, as long as one that did not pass knew more.
     """
     last, (low, high), step = tries[-1], bounds, _STEP
     failed = set(last.failed)
@@ -213,12 +213,11 @@ def _narrowed(
         high = last.factor
     elif failed and failed <= TOO_LITTLE and last.factor < 1:
         low = last.factor
-    elif not failed and any(one.learned > last.learned for one in tries):
+    elif not failed and any(one.failed and one.learned > last.learned for one in tries):
         low, step = last.factor, 0.5
     else:
         return bounds, None
-    is_over = len(tries) == _MOST_TRIES or any(not one.failed for one in tries[:-1])
-    return (low, high), None if is_over else low + step * (high - low)
+    return (low, high), low + step * (high - low) if len(tries) < _MOST_TRIES else None
 
 
 def _scaled(subject: Subject, factor: float) -> Path:
