@@ -7,4 +7,4 @@ from typing import Final
 NIGHTS: Final = 5
 KILLS: Final = 20
 STEPS: Final = ("base", "before", "nights", "tasks", "rollback", "kills", "overhead")
-"""In their order; ``tasks`` and ``rollback`` need all nights."""
+"""In their order; ``tasks`` needs all five nights, ``rollback`` those that were asked for."""

@@ -44,12 +44,12 @@ class Steps:
             self._once("before", what, lambda: nights.ask(nights.shop(1), rules))
         if "nights" in chosen:
             self._nights()
-        if len(self.results.nights) == NIGHTS and (last := self.results.nights[-1].asked.adapter):
-            if "tasks" in chosen:
-                what = f"{TASKS} role tasks with the last adapter"
-                self._once("tasks", what, lambda: nights.compared(last))
-            if "rollback" in chosen:
-                self._once("rolled_back", "rolling back", lambda: nights.rolled_back(self.results))
+        done = self.results.nights
+        if "tasks" in chosen and len(done) == NIGHTS and (last := done[-1].asked.adapter):
+            what = f"{TASKS} role tasks with the last adapter"
+            self._once("tasks", what, lambda: nights.compared(last))
+        if "rollback" in chosen and len(done) >= self.count and any(one.adapter for one in done):
+            self._once("rolled_back", "rolling back", lambda: nights.rolled_back(self.results))
         if "kills" in chosen and self.kills:
             kills = Kills(nights.folder / "kills", nights.curriculum, nights.say)
             self._once("killed", "killing a small night", lambda: kills.measure(self.kills))

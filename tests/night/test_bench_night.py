@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from agents.shared_memory import SharedMemory
 from graph.bench_night.kills import inconsistencies
 from graph.bench_night.nights import Nights, items_of, teach
 from graph.bench_night.overhead import made_up
-from graph.bench_night.records import Asked, NightResult, Paired, Results, paired
+from graph.bench_night.records import Asked, NightResult, Paired, Results, RolledBack, paired
 from graph.bench_night.rules import DOES, PHRASINGS, Rule, probes, read_curriculum
 from graph.bench_night.steps import RESULTS, Steps
 from graph.bench_night.table import figures, headline, write_page
@@ -218,6 +218,10 @@ class Played(Nights):
     def ask(self, shop: NightShop, rules: Sequence[Rule]) -> Asked:
         return asked("", rules, 0)
 
+    def rolled_back(self, results: Results) -> RolledBack:
+        last = results.nights[-1]
+        return RolledBack(adapter=last.previous, prompts=4, same=4, seconds=1.0)
+
 
 def played(folder: Path, breaks: int = 0) -> tuple[Steps, list[str]]:
     lines: list[str] = []
@@ -241,6 +245,15 @@ def test_what_was_measured_is_kept_and_the_same_call_goes_on(state_home: Path) -
     ]
     assert done.base == kept.base and done.tasks is not None and done.tasks.net_loss == 0
     assert set(done.seconds) == {"base", "before", "tasks", *(f"night {n}" for n in range(1, 6))}
+
+
+def test_the_way_back_is_measured_after_the_nights_that_were_asked_for(state_home: Path) -> None:
+    state_home.mkdir(parents=True, exist_ok=True)
+    steps = replace(played(state_home)[0], count=2)
+    assert steps.run(("rollback",)).rolled_back is None
+    done = steps.run(("nights", "tasks", "rollback"))
+    assert done.rolled_back is not None and done.rolled_back.adapter == "a1"
+    assert (len(done.nights), done.tasks) == (2, None)
 
 
 def test_a_weak_base_is_told_first_and_figures_stand_beside_their_aims(state_home: Path) -> None:
