@@ -66,6 +66,7 @@ def _judged(shop: NightShop, night: str, chosen: Chosen) -> GateReport:
             plan,
             on_stage=shop.watcher.judging,
             on_answer=lambda *_: shop.watcher.answered(),
+            on_task=shop.watcher.worked,
         )
     )
 

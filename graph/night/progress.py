@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from training.lora.records import Event
 
 _EVERY: Final = 50  # answers of the gate that are told of
+_TASKS: Final = 10  # of the crew's, likewise
 _WORDS: Final = {
     "collect": "collecting what was taught",
     "resolve": "settling contradictions",
@@ -61,6 +62,11 @@ class StageLines:
         self._answered += 1
         if self._answered % _EVERY == 0:
             self._say(f"  {self._answered} answers")
+
+    def worked(self, done: int, of: int) -> None:
+        """Say now and then how many role tasks are done."""
+        if done % _TASKS == 0 or done == of:
+            self._say(f"  {done} of {of} role tasks")
 
     def close(self) -> None:
         """Take the bar away."""

@@ -45,6 +45,10 @@ class NightWatcher(Protocol):
         """One more of the gate's questions is answered."""
         ...
 
+    def worked(self, done: int, of: int) -> None:
+        """The crew has done so many of the gate's role tasks."""
+        ...
+
 
 class Unwatched:
     """Watches nothing (Studio, tests)."""
@@ -59,6 +63,9 @@ class Unwatched:
         """Do nothing."""
 
     def answered(self) -> None:
+        """Do nothing."""
+
+    def worked(self, done: int, of: int) -> None:
         """Do nothing."""
 
 

@@ -142,11 +142,22 @@ async def test_the_crew_ends_when_too_much_is_lost_whatever_came_of_the_rest(
     )  # fmt: skip
     plan = replace(PLAN, tasks=8)
     report = await run_gate(mine, plan)
+    stages: list[str] = []
+    told: list[tuple[int, int]] = []
     roles = await _Gate(
-        plan, side_of(mine, None), (), before={}, known=Evidence(), on_answer=lambda *_: None
+        plan,
+        side_of(mine, None),
+        (),
+        before={},
+        known=Evidence(),
+        on_stage=stages.append,
+        on_answer=lambda *_: None,
+        on_task=lambda done, of: told.append((done, of)),
     )._roles(side_of(mine, mine.candidate))
     assert report.tries[0].failed == ("kept_tasks",)
     assert len(begun) in {1 + 3, 1 + 4}  # the base failed one: three are too many; two at once
     assert (len(roles.candidate), roles.left, roles.net_loss) == (3, 5, 3)
+    assert len(stages) == 2 and told[:8] == [(done, 8) for done in range(1, 9)]
+    assert told[8:] == [(1, 8), (2, 8), (3, 8)]
     kept_tasks = {check.name: check for check in decide(Evidence(roles=roles), plan.limits)}
     assert "5 more could not" in kept_tasks["kept_tasks"].measured

@@ -28,7 +28,7 @@ from training.gate.records import (
     Try,
 )
 from training.gate.shape import shrink
-from training.gate.side import Side, Subject, side_of
+from training.gate.side import OnTask, Side, Subject, side_of
 from training.gate.suites import plain_probes
 
 _MOST_TRIES: Final = 4
@@ -60,6 +60,7 @@ async def run_gate(
     *,
     on_stage: Callable[[str], None] = lambda _: None,
     on_answer: OnAnswer = lambda *_: None,
+    on_task: OnTask = lambda *_: None,
 ) -> GateReport:
     """Return the verdict on the candidate; its ``adapter`` is what to promote when it ``passed``.
 
@@ -93,7 +94,9 @@ async def run_gate(
             unprovable=tuple(sorted(left_out)),
             untaught=await _untaught(subject, probes, on_answer),
         ),
+        on_stage=on_stage,
         on_answer=on_answer,
+        on_task=on_task,
     )
     found: list[_Found] = []
     bounds = (0.0, 1.0)
@@ -152,7 +155,9 @@ class _Gate:
     probes: tuple[Probe, ...]
     before: Mapping[str, SuiteReport]
     known: Evidence
+    on_stage: Callable[[str], None]
     on_answer: OnAnswer
+    on_task: OnTask
 
     async def measured(self, side: Side) -> Evidence:
         """Return what is found of the candidate on ``side``, the cheapest first.
@@ -181,10 +186,12 @@ class _Gate:
     async def _roles(self, side: Side) -> Roles:
         """Return what came of the crew's work, up to where no more could make up for its losses."""
         plan = self.plan
-        before = await self.current.role_tasks(plan.seed, plan.tasks)
+        self.on_stage("role tasks with what is served now")
+        before = await self.current.role_tasks(plan.seed, plan.tasks, self.on_task)
         failed = sum(not one.delivered for one in before)
         spare = failed + plan.limits.net_loss - 1
-        after = await side.role_tasks(plan.seed, plan.tasks, spare=spare)
+        self.on_stage("role tasks with the candidate")
+        after = await side.role_tasks(plan.seed, plan.tasks, self.on_task, spare=spare)
         return Roles(baseline=before[: len(after)], candidate=after, left=len(before) - len(after))
 
 

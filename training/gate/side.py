@@ -41,6 +41,9 @@ _AT_ONCE: Final = 2  # tasks of a crew: the model answers one while the tests of
 Crew = Callable[[Path | None], RunTask]
 """Returns the crew that works with the adapter in a folder, or with the base alone."""
 
+OnTask = Callable[[int, int], None]
+"""Is told how many role tasks are done, of how many."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -88,7 +91,7 @@ class Side:
         )
 
     async def role_tasks(
-        self, seed: int, count: int, *, spare: int | None = None
+        self, seed: int, count: int, on_task: OnTask, *, spare: int | None = None
     ) -> tuple[TaskOutcome, ...]:
         """Let the crew work on ``count`` held-out tasks; return what came of them, in order.
 
@@ -96,14 +99,15 @@ class Side:
         """
         crew = self._crew()
         spare = count if spare is None else spare
-        left = spare
+        left, done = spare, 0
 
         async def outcome(index: int, task: DemoTask) -> TaskOutcome:
-            nonlocal left
+            nonlocal left, done
             found = await self.kept.once(
                 TaskOutcome, _work(index, task), lambda: evaluate_task(index, task, crew)
             )
-            left -= not found.delivered
+            left, done = left - (not found.delivered), done + 1
+            on_task(done, count)
             return found
 
         tasks = enumerate(evaluation_tasks(seed, count))
