@@ -128,6 +128,7 @@ def _preview(options: argparse.Namespace, shop: NightShop) -> int:
         f"{len(refused)} would not:",
         *refused,
         f"{len(clean)} examples, {len(removals.removed)} left out again",
+        *([f"the training would begin with {chosen.start or 'the base'}"] if chosen.items else []),
     ]
     return told(
         options,
@@ -136,6 +137,7 @@ def _preview(options: argparse.Namespace, shop: NightShop) -> int:
         unfinished=unfinished,
         items=list(chosen.items),
         earlier=list(chosen.earlier),
+        start=chosen.start,
         gone=list(chosen.gone),
         left_out=[{"id": one.id, "why": one.why} for one in out],
         examples=len(clean),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from graph.night import machine
 from graph.night.collect import collect, resolved
 from graph.night.contexts import contexts_in, contexts_of, worth_an_adapter
+from graph.night.lineage import start_for
 from graph.night.policy import Decision, Facts, decide, refusal
 from graph.night.records import Chosen, Collected, NightReport, Resolved
 from graph.night.shop import NightShop
@@ -54,6 +55,7 @@ def choose(
         earlier=tuple(id for id in left.items if id in known),
         gone=tuple(sorted(known - set(left.items))),
         contexts=tuple(contexts),
+        **_onward(shop, "", left.items),
     )
 
 
@@ -76,7 +78,14 @@ def choose_for(
         earlier=tuple(id for id in items if id in known),
         gone=tuple(sorted(set(mine.items if mine else ()) - set(items))),
         own=own,
+        **_onward(shop, context, items),
     )
+
+
+def _onward(shop: NightShop, context: str, items: Collection[str]) -> dict[str, Any]:
+    """Return the fields of ``Chosen`` that say what the training begins with."""
+    start = start_for(shop, context, items)
+    return {"start": start.id, "known": start.items} if start else {}
 
 
 def refused(shop: NightShop) -> Decision | None:

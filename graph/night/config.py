@@ -16,7 +16,9 @@ class NightConfig(BaseModel):
     number of eligible items; ``context_examples`` is how many examples about one project or kind of
     file an adapter of its own takes. ``conflict_hours`` is how old a rule must be that contradicted
     another. ``recipe`` is a YAML file that sets fields of the training's recipe. A night that was
-    broken off ``attempts`` times is given up, and ``keep`` adapters are kept.
+    broken off ``attempts`` times is given up, and ``keep`` adapters are kept. So many
+    ``generations`` of adapters go on from one another before one begins with the base again; 1 has
+    each begin there.
 
     The gate works on ``tasks`` role tasks and ``forbidden`` changes of protected regions, and asks
     its other questions in ``phrasings`` wordings.
@@ -40,6 +42,7 @@ class NightConfig(BaseModel):
     seed: int = Field(default=7, ge=0)
     attempts: int = Field(default=30, ge=1)
     keep: int = Field(default=10, ge=2)
+    generations: int = Field(default=7, ge=1)
     tasks: int = Field(default=50, ge=1)
     forbidden: int = Field(default=10, ge=1)
     phrasings: int = Field(default=2, ge=1)

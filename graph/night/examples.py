@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +63,8 @@ def make_examples(
     first = drawn(0)
     if wordings is None:
         most = shop.recipe.epochs if shop.recipe.reworded else 1
-        wordings = min(most, room_for(*_by_age([*first, *runs], chosen)))
+        new, known_already = _by_age([*first, *runs], chosen)
+        wordings = min(most, room_for(new, promoted=bool(known_already)))
     held_out = {item.asked for item in first if part_of(item) != "train"}
     more = [
         item.model_copy(update={"id": f"{item.id}.{number}"})
@@ -86,18 +86,19 @@ def recipe_of(shop: NightShop, night: str) -> Recipe:
     taught = [id for id, origin in written(shop, night).items.items() if origin.of]
     numbers = filter(None, map(_WORDING.search, taught))
     wordings = 1 + max((int(number[1]) for number in numbers), default=0)
-    epochs = ceil(shop.recipe.epochs / wordings)
+    epochs = max(1, round(shop.recipe.epochs / wordings))
     return shop.recipe.model_copy(update={"epochs": epochs})
 
 
 def _by_age(items: Sequence[Item], chosen: Chosen) -> tuple[list[Item], list[Item]]:
-    """Return what is trained for the first time, and what was before; nothing that is held out."""
+    """Return what the training does not begin with, and what it does; nothing that is held out.
+
+    Where it begins with all that there is, that is what is trained.
+    """
     learned = [item for item in items if part_of(item) == "train"]
-    earlier = set(chosen.earlier)
-    return (
-        [item for item in learned if not earlier.issuperset(item.of)],
-        [item for item in learned if earlier.issuperset(item.of)],
-    )
+    known = set(chosen.known)
+    new = [item for item in learned if not known.issuperset(item.of)]
+    return (new, [item for item in learned if known.issuperset(item.of)]) if new else (learned, [])
 
 
 def cleaned(
@@ -194,11 +195,11 @@ def written(shop: NightShop, night: str) -> Manifest:
 
 
 def taught(shop: NightShop, night: str, chosen: Chosen) -> Chosen:
-    """Return ``chosen`` with what the dataset of the night holds an example of alone."""
+    """Return ``chosen`` with what the training began with or had an example of alone."""
     dataset = manifest(shop, night)
     if dataset is None:
         return chosen
-    there = frozenset(dataset.of())
+    there = frozenset(dataset.of()).union(chosen.known)
 
     def kept(ids: Iterable[str]) -> tuple[str, ...]:
         return tuple(id for id in ids if id in there)

@@ -75,6 +75,7 @@ def make_report(shop: NightShop, journal: Journal, night: str) -> NightReport:
         adapter=ended.adapter,
         previous=ended.previous,
         base=shop.base,
+        start=chosen.start,
         model=shop.profile.model_id,
         scale=ended.scale,
         journal=collected.journal if collected else 0,

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import prompts
 from agents.adapters.health import promote_checked
-from graph.night import choose, collect, examples, judge, morning, settle
+from graph.night import choose, collect, examples, judge, lineage, morning, settle
 from graph.night.nights import DATASET, REPORT, TRAINING
 from graph.night.records import (
     Chosen,
@@ -181,9 +182,14 @@ class NightNodes:
             folder / TRAINING,
             examples.recipe_of(shop, state["night"]),
             shop.budget,
+            start=self._start(state),
             on_event=shop.watcher.trained,
             threads=shop.settings.model.threads,
         )
+
+    def _start(self, state: NightState) -> Path | None:
+        start = self._chosen(state).start
+        return self.shop.registry.folder(start) if start else None
 
     def evaluate(self, state: NightState) -> NightState:
         """Ask the model as it is and the candidate the same questions, and measure both."""
@@ -209,6 +215,7 @@ class NightNodes:
             report.adapter,
             base=shop.base,
             context=context,
+            parents=lineage.line_to(shop, chosen.start),
             dataset=examples.written(shop, night).hash,
             recipe=examples.recipe_of(shop, night).model_dump(mode="json"),
             journal=shop.store.needed(night, "collect", Collected).journal,

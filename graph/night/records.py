@@ -98,7 +98,8 @@ class Chosen(Record):
 
     ``earlier`` of ``items`` are in the adapter that is served; ``gone`` are in it and may no longer
     be trained, or were in the last night. ``contexts`` get adapters of their own afterwards;
-    ``own`` of ``items`` hold in the night's context alone.
+    ``own`` of ``items`` hold in the night's context alone. The training goes on from the adapter
+    ``start`` (empty: from the base), which was taught what is ``known``.
     """
 
     decision: Decision
@@ -107,6 +108,8 @@ class Chosen(Record):
     gone: tuple[str, ...] = ()
     contexts: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    start: str = ""
+    known: tuple[str, ...] = ()
 
 
 class Removed(Record):
@@ -202,7 +205,10 @@ class Point(Record):
 
 
 class NightReport(Record):
-    """Everything the morning report tells; a night that has one is over."""
+    """Everything the morning report tells; a night that has one is over.
+
+    ``start`` is the adapter that its training went on from; empty is the base.
+    """
 
     format: Literal[1] = 1
     night: str
@@ -218,6 +224,7 @@ class NightReport(Record):
     adapter: str = ""
     previous: str = ""
     base: str = ""
+    start: str = ""
     model: str = ""
     scale: float = 1.0
     journal: int = 0

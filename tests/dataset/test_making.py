@@ -13,7 +13,7 @@ import prompts
 from agents.weights import EMBEDDED_WEIGHTS
 from mcp_local_llm import StoreUnavailable, UsageError
 from training.dataset.encoding import Encoder
-from training.dataset.mix import Shares, mix, rule_of
+from training.dataset.mix import Shares, mix, room_for, rule_of
 from training.dataset.reader import Item, Turn, open_dataset, read_dataset
 from training.dataset.scrub import fit, reasons, scrub
 from training.dataset.stats import is_direct
@@ -72,10 +72,21 @@ def test_items_that_are_too_long_are_left_out_whole() -> None:
 def test_the_mix_has_its_shares_and_no_rule_fills_it() -> None:
     mixed = mix(rules(20, 12), rules(10, 10, "p"), rules(900, 1, "g"), rules(300, 1, "w"), seed=1)
     counts, total = Counter(one.id[0] for one in mixed), len(mixed)
-    for name, share in (("r", 0.45), ("p", 0.187), ("w", 0.10)):
+    for name, share in (("r", 0.45), ("p", 0.187), ("w", 0.10)):  # of p there is no more
         assert counts[name] / total == pytest.approx(share, abs=0.01)
     assert counts["r"] == 240
     assert max(Counter(map(rule_of, mixed)).values()) <= 0.15 * total
+
+
+def test_a_set_does_not_grow_with_what_is_known_already() -> None:
+    replay = rules(900, 1, "g"), rules(300, 1, "w")
+    few, many = (mix(rules(4, 12), rules(count, 12, "p"), *replay, seed=1) for count in (4, 80))
+    assert len(few) == len(many) == 107
+    rehearsed = [rule_of(one) for one in many if one.id[0] == "p"]
+    assert len(rehearsed) == len(set(rehearsed)) == 22
+    assert room_for(rules(4, 12), promoted=True) == room_for(rules(4, 12), promoted=False) == 18
+    words = rules(4, 12, answer="yes")  # of which what is known takes its part
+    assert room_for(words, promoted=True) < room_for(words, promoted=False) == 12
 
 
 def test_empty_shares_go_to_general_replay() -> None:

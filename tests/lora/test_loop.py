@@ -14,12 +14,14 @@ from safetensors.numpy import load_file
 from mcp_local_llm import ModelUnavailable, StoreUnavailable, UsageError
 from training.dataset.encoding import Encoder
 from training.dataset.reader import open_dataset
+from training.gate.shape import read_config, shrink
 from training.lora.batches import in_batches
 from training.lora.checkpoint import CHECKPOINT, IDENTITY, identify, load, read_result
 from training.lora.learner import _ADAPTER, Learner, TrainingDiverged
 from training.lora.loop import run_job, sample
 from training.lora.recipe import Budget, Recipe
-from training.lora.records import Event, Job, Planned, Stepped, Trained, Validated
+from training.lora.records import Aimed, Event, Job, Planned, Stepped, Trained, Validated
+from training.lora.start import fits
 
 
 def run(job: Job) -> tuple[Trained, list[Event]]:
@@ -229,3 +231,57 @@ def test_the_result_can_be_moved_with_its_folder(job: Job) -> None:
     again = read_result(moved)
     assert again is not None and again.folder == moved
     assert json.loads((moved / "adapter_config.json").read_text())["num_layers"] == -1
+
+
+# -- going on from an adapter ----------------------------------------------------------------------
+
+
+def test_a_training_goes_on_where_another_ended_whatever_its_scale(job: Job) -> None:
+    first, _ = run(in_folder(job, "first", epochs=4))
+    half = shrink(first.folder, 0.5, job.out.with_name("half"))
+    for start, scale in ((first.folder, job.recipe.scale), (half, 0.5 * job.recipe.scale)):
+        onward = in_folder(job, f"from-{start.name}", known=99.0)  # learns nothing
+        went_on, _ = run(onward.model_copy(update={"start": start}))
+        assert read_config(went_on.folder)["lora_parameters"]["scale"] == job.recipe.scale
+        own, taken = (load_file(one / "adapters.safetensors") for one in (went_on.folder, start))
+        for name, weights in own.items():
+            share = scale / job.recipe.scale if name.endswith("lora_b") else 1.0
+            assert np.array_equal(weights, share * taken[name])
+    at_once, _ = run(in_folder(job, "again").model_copy(update={"start": first.folder}))
+    assert at_once.valid_loss[0].loss == pytest.approx(first.valid_loss[-1].loss, rel=0.2)
+    assert at_once.valid_loss[-1].loss < first.valid_loss[0].loss
+
+
+def test_directions_that_were_chosen_stay_when_a_training_goes_on(job: Job) -> None:
+    first, _ = run(in_folder(job, "first", directions="contrast"))
+    onward = in_folder(job, "onward", directions="contrast")
+    second, events = run(onward.model_copy(update={"start": first.folder}))
+    one, other = (load_file(run.folder / "adapters.safetensors") for run in (first, second))
+    for name, weights in one.items():
+        assert np.array_equal(weights, other[name]) == name.endswith("lora_a")
+    assert not [event for event in events if isinstance(event, Aimed)]
+
+
+def test_what_cannot_be_gone_on_from_is_told_and_leaves_the_folder_free(job: Job) -> None:
+    first, _ = run(job)
+    wider = in_folder(job, "wider", rank=8).model_copy(update={"start": first.folder})
+    with pytest.raises(UsageError, match="other layers or another rank"):
+        run(wider)
+    assert not (wider.out / IDENTITY).exists()
+    assert not fits(first.folder, wider.recipe)
+    assert fits(first.folder, job.recipe)
+    nowhere = in_folder(job, "nowhere").model_copy(update={"start": job.out / "nowhere"})
+    with pytest.raises(UsageError, match="cannot be read"):
+        run(nowhere)
+    narrow = json.loads((first.folder / "adapter_config.json").read_text())
+    (first.folder / "adapter_config.json").write_text(json.dumps(narrow | {"lora_parameters": 3}))
+    assert not fits(first.folder, job.recipe)
+
+
+def test_another_start_is_another_training(job: Job) -> None:
+    first, _ = run(in_folder(job, "first"))
+    onward = job.model_copy(update={"start": first.folder})
+    run(onward)
+    with pytest.raises(UsageError, match="another start"):
+        run(job)
+    assert identify(onward).key != identify(job).key

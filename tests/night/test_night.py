@@ -172,16 +172,26 @@ def make_adapter(folder: Path, width: int = HIDDEN) -> Path:
     return folder
 
 
-def judged(shop: NightShop, adapter: Path, rates: dict[str, float], context: str = "") -> str:
+def judged(
+    shop: NightShop,
+    adapter: Path,
+    rates: dict[str, float],
+    context: str = "",
+    *,
+    start: str = "",
+    known: tuple[str, ...] = (),
+) -> str:
     """Begin a night, and leave what its nodes have made up to a verdict that speaks for it."""
     why = "you asked for it"
     night = shop.store.begin(shop.clock(), asked=True, why=why, context=context).night
     ids = tuple(rule.id for rule in RULES)
     shop.store.write(night, "collect", Collected(journal=3, eligible=ids))
     go = Decision(verdict="go", why="you asked for it")
-    shop.store.write(night, "decide", Chosen(decision=go, items=ids))
+    chosen = Chosen(decision=go, items=ids, start=start, known=known)
+    shop.store.write(night, "decide", chosen)
     turns = (Turn(role="user", content="q"), Turn(role="assistant", content="a"))
-    examples = [Example(id=f"{id}/0", messages=turns, kind="rule", of=(id,)) for id in ids]
+    new = [id for id in ids if id not in known]
+    examples = [Example(id=f"{id}/0", messages=turns, kind="rule", of=(id,)) for id in new]
     write_dataset(
         shop.store.folder(night) / "dataset", examples, base=shop.base, prompts="full", seed=7
     )
@@ -224,6 +234,19 @@ def test_a_passed_adapter_is_served_and_what_it_knows_leaves_the_prompt(
     assert asyncio.run(recalled(shop.home, None)) == {proven, weak, unasked}
     assert asyncio.run(recalled(shop.home, ended.adapter)) == {weak, unasked}
     assert_a_project_may_have_its_own(shop, tmp_path, ended.adapter)
+
+
+def test_what_went_on_from_another_knows_all_that_it_knew(shop: NightShop, tmp_path: Path) -> None:
+    """Also what the later training has no example of; and its parents are named."""
+    first = judged(shop, make_adapter(tmp_path / "first"), {})
+    nodes = NightNodes(shop)
+    assert nodes.promote({"night": first}) == {"outcome": "promoted"}
+    start = shop.store.needed(first, "ended", Ended).adapter
+    ids = tuple(rule.id for rule in RULES)
+    night = judged(shop, make_adapter(tmp_path / "second"), {}, start=start, known=ids[:2])
+    assert nodes.promote({"night": night}) == {"outcome": "promoted"}
+    manifest = shop.registry.get(shop.store.needed(night, "ended", Ended).adapter)
+    assert (manifest.items, manifest.parents) == (ids, (start,))
 
 
 def assert_a_project_may_have_its_own(shop: NightShop, tmp_path: Path, everywhere: str) -> None:

@@ -47,11 +47,12 @@ def mix(
     """Return a set of at most ``max_items`` in a random order that ``seed`` decides.
 
     It is as large as it has to be for the new items to be their share, for no rule to be more than
-    15 % of it, and for no more than a third to be answers in words alone. Where it would be larger
-    than ``max_items``, or where there is too little replay, each rule loses as few variants as the
+    15 % of it, and for no more than a third to be answers in words alone. Of what is ``promoted``,
+    and known already, it holds a share, however much there is. Where it would be larger than
+    ``max_items``, or where there is too little replay, each rule loses as few variants as the
     others.
     """
-    total = min(max_items, _wanted(new, promoted, shares))
+    total = min(max_items, _wanted(new, shares if promoted else shares._replace(promoted=0.0)))
     available = len(new) + len(promoted) + len(general) + len(protocol)
     total = min(total, available)
     cap = max(1, int(PER_RULE * total))
@@ -63,20 +64,20 @@ def mix(
     return kept
 
 
-def room_for(new: Sequence[Item], promoted: Sequence[Item]) -> int:
-    """Return how many times over a set can hold ``new`` and ``promoted`` with their replay."""
-    return MAX_ITEMS // max(1, _wanted(new, promoted, SHARES))
+def room_for(new: Sequence[Item], *, promoted: bool) -> int:
+    """Return how many times over a set can hold ``new``, beside replay and what is ``promoted``."""
+    shares = SHARES if promoted else SHARES._replace(promoted=0.0)
+    return MAX_ITEMS // max(1, _wanted(new, shares))
 
 
-def _wanted(new: Sequence[Item], promoted: Sequence[Item], shares: Shares) -> int:
-    """Return how large a set has to be for all of ``new`` and ``promoted`` to be their shares."""
-    largest = max(Counter(map(rule_of, (*new, *promoted))).values(), default=0)
-    needs = [largest / PER_RULE, sum(map(is_direct, (*new, *promoted))) / DIRECT]
-    needs += [
-        len(part) / share
-        for part, share in ((new, shares.new), (promoted, shares.promoted))
-        if share
-    ]
+def _wanted(new: Sequence[Item], shares: Shares) -> int:
+    """Return how large a set has to be for ``new`` to be its share.
+
+    What is promoted is taken to answer in words alone as often as what is new.
+    """
+    largest = max(Counter(map(rule_of, new)).values(), default=0)
+    direct = sum(map(is_direct, new)) * (1 + shares.promoted / shares.new)
+    needs = largest / PER_RULE, direct / DIRECT, len(new) / shares.new
     return math.ceil(round(max(needs), 6))
 
 

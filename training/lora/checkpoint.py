@@ -15,6 +15,7 @@ from mcp_local_llm import StoreUnavailable, UsageError
 from memory.records import Record
 from training.dataset.reader import digest as dataset_digest
 from training.lora.records import RESULT, Job, LossPoint, Trained
+from training.lora.start import digest_of
 
 if TYPE_CHECKING:
     from training.lora.learner import Arrays
@@ -32,6 +33,7 @@ class Identity(Record):
     base: str
     dataset: str
     recipe: str
+    start: str = ""
 
     @property
     def key(self) -> str:
@@ -54,11 +56,16 @@ class Progress(Record):
 
 
 def identify(job: Job) -> Identity:
-    """Return the identity of ``job``, from the content of its files."""
+    """Return the identity of ``job``, from the content of its files.
+
+    Raises:
+        UsageError: what it goes on from cannot be read.
+    """
     return Identity(
         base=base_digest(job.model),
         dataset=dataset_digest(job.dataset),
         recipe=job.recipe.model_dump_json(),
+        start=digest_of(job.start) if job.start else "",
     )
 
 

@@ -78,6 +78,27 @@ class Learner:
 
         return float(mx.get_peak_memory()) / GIB
 
+    def take(self, weights: Arrays) -> None:
+        """Begin with the adapter of ``weights``, of which layers that aim learn one half alone.
+
+        Raises:
+            UsageError: they are those of an adapter for other layers.
+        """
+        import mlx.core as mx
+
+        own = _as_numpy(self._model.parameters(), _WEIGHTS)
+        if {name: one.shape for name, one in own.items()} != {
+            name: one.shape for name, one in weights.items()
+        }:
+            raise UsageError(
+                "the adapter that the training is to go on from is for other layers than this "
+                "model's; train from the base"
+            )
+        self._model.load_weights(
+            [(name, mx.array(one)) for name, one in weights.items()], strict=False
+        )
+        mx.eval(self._model.parameters())
+
     def aim(
         self,
         new: Sequence[Encoded],

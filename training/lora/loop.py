@@ -28,7 +28,7 @@ from training.lora.checkpoint import (
 )
 from training.lora.estimate import estimate_training, require_memory
 from training.lora.learner import Learner, TrainingDiverged
-from training.lora.recipe import Recipe, lora_parameters, mlx_config, yaml_text
+from training.lora.recipe import Recipe, mlx_config, yaml_text
 from training.lora.records import (
     ADAPTER,
     ADAPTER_CONFIG,
@@ -44,6 +44,7 @@ from training.lora.records import (
     Trained,
     Validated,
 )
+from training.lora.start import adapter_config, read_start
 
 if TYPE_CHECKING:
     from training.lora.learner import Arrays
@@ -79,12 +80,14 @@ class _Items:
 def run_job(job: Job, identity: Identity, tell: Tell) -> Trained:
     """Train to the end, or to the budget's, and return how it went.
 
-    A checkpoint in ``job.out`` is gone on from; the end is the same as without the interruption,
-    unless the budget cut it off.
+    It begins where ``job.start`` ended, or with an adapter that changes nothing. A checkpoint in
+    ``job.out`` is gone on from; the end is the same as without the interruption, unless the budget
+    cut it off.
 
     Raises:
-        UsageError: the dataset is wrong, ``job.out`` is another training's, a layer has fewer
-            inputs than the recipe's rank, or its keys name none; then the folder is free again.
+        UsageError: the dataset or ``job.start`` is wrong, ``job.out`` is another training's, a
+            layer has fewer inputs than the recipe's rank, or its keys name none; then the folder is
+            free again.
         ModelUnavailable: the model is damaged, or would take more memory than the budget.
         StoreUnavailable: the disk refuses, or the checkpoint is damaged.
         TrainingDiverged: the loss stopped being a number; the folder is free again.
@@ -173,7 +176,7 @@ class _Run:
         """Train until nothing is left to do, and say why it ended."""
         recipe, last_s = self.job.recipe, 0.0
         if self.progress.iteration == 0:
-            self._aim()
+            self._begin()
             self._validate()
         for update in islice(updates(self.items.train, recipe), self.progress.iteration, None):
             if self.progress.worse >= recipe.patience:
@@ -189,6 +192,13 @@ class _Run:
             if self.progress.peak_memory_gb > self.job.budget.memory_gb:
                 return self._end("budget_memory")
         return "done"
+
+    def _begin(self) -> None:
+        """Take over what is gone on from; its layers read what they have read before."""
+        if self.job.start:
+            self.learner.take(read_start(self.job.start, self.job.recipe))
+        else:
+            self._aim()
 
     def _aim(self) -> None:
         started, done = time.monotonic(), 0
@@ -306,12 +316,7 @@ def _finish(run: _Run, stopped: Stopped) -> Trained:
 
 
 def _adapter_config(recipe: Recipe) -> str:
-    config = {
-        "fine_tune_type": "lora",
-        "num_layers": recipe.layers,
-        "lora_parameters": lora_parameters(recipe),
-    }
-    return json.dumps(config, indent=2) + "\n"
+    return json.dumps(adapter_config(recipe), indent=2) + "\n"
 
 
 def _picture(progress: Progress) -> str:

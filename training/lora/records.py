@@ -21,13 +21,17 @@ Stopped = Literal["done", "early", "budget_time", "budget_memory"]
 
 
 class Job(Record):
-    """One training: everything the process needs to know."""
+    """One training: everything the process needs to know; ``start`` is the adapter it goes on from.
+
+    Without one it begins with an adapter that changes nothing.
+    """
 
     dataset: Path
     model: Path
     out: Path
     recipe: Recipe
     budget: Budget
+    start: Path | None = None
 
 
 class LossPoint(Record):

@@ -55,19 +55,22 @@ def train(
     recipe: Recipe,
     budget: Budget,
     *,
+    start: Path | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
     resume: bool = False,
     threads: int | None = None,
 ) -> Trained:
     """Train an adapter for ``model`` on ``dataset`` in the folder ``out`` and return how it went.
 
-    ``out`` then holds ``adapters.safetensors`` and ``adapter_config.json`` as mlx_lm reads them, a
-    YAML for ``mlx_lm.lora -c``, the loss curve and ``trained.json``. An interrupted training is
-    gone on from, and a finished one is returned as it is. ``resume`` insists on that, and also goes
-    on with one that its budget ended.
+    It goes on from the adapter in ``start`` if one is given, else from the base. ``out`` then holds
+    ``adapters.safetensors`` and ``adapter_config.json`` as mlx_lm reads them, a YAML for
+    ``mlx_lm.lora -c``, the loss curve and ``trained.json``. An interrupted training is gone on
+    from, and a finished one is returned as it is. ``resume`` insists on that, and also goes on with
+    one that its budget ended.
 
     Raises:
-        UsageError: the dataset is wrong, ``out`` is another training's, or nothing is to resume.
+        UsageError: the dataset or ``start`` is wrong, ``out`` is another training's, or nothing is
+            to resume.
         ModelUnavailable: the model is damaged or would take more memory than the budget.
         StoreUnavailable: the disk refuses, or a checkpoint is damaged.
         TrainingDiverged: the loss stopped being a number.
@@ -79,6 +82,7 @@ def train(
         out=out.absolute(),
         recipe=recipe,
         budget=budget,
+        start=start.absolute() if start else None,
     )
     open_dataset(job.dataset)
     check_model_folder(job.model)
