@@ -57,6 +57,7 @@ def _judged(shop: NightShop, night: str, chosen: Chosen) -> GateReport:
         policy=policy(shop),
         home=shop.home,
         kept=Kept.open(folder / MEASURED, *older),
+        start=shop.registry.folder(chosen.start) if chosen.start else None,
     )
     with shop.journal() as journal:
         plan = _plan(shop, journal, chosen, current)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from training.gate.records import (
     SuiteReport,
     Try,
 )
-from training.gate.shape import shrink
+from training.gate.shape import between, shrink
 from training.gate.side import OnTask, Side, Subject, side_of
 from training.gate.suites import plain_probes
 
@@ -104,7 +105,8 @@ async def run_gate(
     while factor is not None:
         adapter = await asyncio.to_thread(_scaled, subject, factor)
         on_stage("the candidate" if factor == 1 else f"the candidate at {factor:.3g} of its scale")
-        evidence = await gate.measured(await asyncio.to_thread(side_of, subject, adapter))
+        side = await asyncio.to_thread(side_of, subject, adapter)
+        evidence = await gate.measured(side, _lost(found))
         found.append(_Found(factor, adapter, evidence, decide(evidence, plan.limits)))
         bounds, factor = _narrowed([one.tried for one in found], bounds)
     best = _best(found)
@@ -141,6 +143,13 @@ class _Found:
         return Try(factor=self.factor, failed=found_wrong(self.checks), learned=learned)
 
 
+def _lost(found: Sequence[_Found]) -> tuple[int, ...]:
+    """Return the role tasks that were lost before, those that were most often the first."""
+    works = (each.evidence.roles.candidate for each in found if each.evidence.roles)
+    lost = Counter(one.index for outcomes in works for one in outcomes if not one.delivered)
+    return tuple(index for index, _ in lost.most_common())
+
+
 def _best(found: Sequence[_Found]) -> _Found:
     passed = (one for one in found if one.passed)
     return max(passed, key=lambda one: one.factor, default=found[-1])
@@ -159,11 +168,11 @@ class _Gate:
     on_answer: OnAnswer
     on_task: OnTask
 
-    async def measured(self, side: Side) -> Evidence:
+    async def measured(self, side: Side, lost: Sequence[int]) -> Evidence:
         """Return what is found of the candidate on ``side``, the cheapest first.
 
         One that cannot be loaded is not asked anything, and the crew works only with one of which
-        nothing speaks against it so far.
+        nothing speaks against it so far, beginning with the tasks that were ``lost`` before.
         """
         plan = self.plan
         timed = sorted(self.probes, key=lambda probe: probe.suite != WIRE)[:_TIMED]
@@ -180,19 +189,22 @@ class _Gate:
         if found_wrong(decide(evidence, plan.limits)):
             return evidence
         guarded = await side.guarded(plan.seed, plan.attempts)
-        roles = await self._roles(side)
+        roles = await self._roles(side, lost)
         return evidence.model_copy(update={"guarded": guarded, "roles": roles})
 
-    async def _roles(self, side: Side) -> Roles:
+    async def _roles(self, side: Side, lost: Sequence[int]) -> Roles:
         """Return what came of the crew's work, up to where no more could make up for its losses."""
         plan = self.plan
         self.on_stage("role tasks with what is served now")
         before = await self.current.role_tasks(plan.seed, plan.tasks, self.on_task)
-        failed = sum(not one.delivered for one in before)
-        spare = failed + plan.limits.net_loss - 1
+        failed = [one.index for one in before if not one.delivered]
+        spare = len(failed) + plan.limits.net_loss - 1
         self.on_stage("role tasks with the candidate")
-        after = await side.role_tasks(plan.seed, plan.tasks, self.on_task, spare=spare)
-        return Roles(baseline=before[: len(after)], candidate=after, left=len(before) - len(after))
+        after = await side.role_tasks(
+            plan.seed, plan.tasks, self.on_task, spare=spare, first=(*lost, *failed)
+        )
+        same = tuple(before[one.index] for one in after)
+        return Roles(baseline=same, candidate=after, left=len(before) - len(after))
 
 
 async def _untaught(
@@ -231,6 +243,8 @@ def _scaled(subject: Subject, factor: float) -> Path:
     if factor == 1:
         return subject.candidate
     name = f"{subject.candidate.name}-x{factor:.4g}".replace(".", "_")
+    if subject.start:
+        return between(subject.start, subject.candidate, factor, subject.folder / name)
     return shrink(subject.candidate, factor, subject.folder / name)
 
 

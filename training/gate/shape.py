@@ -1,4 +1,4 @@
-"""Adapters made from an adapter: the same at another scale, and one that was never trained."""
+"""Adapters made from an adapter: one that changes less, and one that was never trained."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_local_llm import ModelUnavailable, StoreUnavailable, UsageError
 from training.lora.records import ADAPTER, ADAPTER_CONFIG
+from training.lora.start import weights_at
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -26,8 +26,7 @@ def shrink(adapter: Path, factor: float, out: Path) -> Path:
         ModelUnavailable: ``adapter`` is none.
         StoreUnavailable: the disk refuses.
     """
-    if not 0 < factor <= 1:
-        raise UsageError(f"an adapter is scaled by more than 0 and at most 1, not by {factor:g}")
+    _require_share(factor)
     config = read_config(adapter)
     parameters = {**config["lora_parameters"]}
     parameters["scale"] = parameters["scale"] * factor
@@ -36,6 +35,40 @@ def shrink(adapter: Path, factor: float, out: Path) -> Path:
         {**config, "lora_parameters": parameters},
         lambda target: shutil.copyfile(adapter / ADAPTER, target),
     )
+
+
+def between(start: Path, adapter: Path, factor: float, out: Path) -> Path:
+    """Write what lies at ``factor`` of the way from ``start`` to ``adapter``; return ``out``.
+
+    Both have the same layers and the same rank. Where they have the same A, what the training has
+    changed of ``start`` is scaled; else it is a point on a path, along which both matrices change.
+
+    Raises:
+        UsageError: ``factor`` is not between 0 and 1, ``start`` is damaged or has other layers, or
+            ``out`` holds another adapter.
+        ModelUnavailable: ``adapter`` is none.
+        StoreUnavailable: the disk refuses.
+    """
+    _require_share(factor)
+    import numpy as np
+
+    config, ends = read_config(adapter), _weights(adapter)
+    begins = weights_at(start, config["lora_parameters"]["scale"])
+    if {name: one.shape for name, one in begins.items()} != {
+        name: one.shape for name, one in ends.items()
+    }:
+        raise UsageError(f"{str(start)!r} and {str(adapter)!r} do not change the same layers")
+
+    def save(target: Path) -> None:
+        from safetensors.numpy import save_file
+
+        mixed = {
+            name: np.asarray((1 - factor) * begins[name] + factor * end, np.float32)
+            for name, end in ends.items()
+        }
+        save_file(mixed, target, {"format": "mlx"})
+
+    return _write(out, config, save)
 
 
 def untrained(adapter: Path, out: Path) -> Path:
@@ -70,7 +103,12 @@ def read_config(adapter: Path) -> dict[str, Any]:
     return config
 
 
-def _weights(adapter: Path) -> dict[str, NDArray[np.generic]]:
+def _require_share(factor: float) -> None:
+    if not 0 < factor <= 1:
+        raise UsageError(f"an adapter is scaled by more than 0 and at most 1, not by {factor:g}")
+
+
+def _weights(adapter: Path) -> dict[str, NDArray[Any]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

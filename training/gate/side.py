@@ -50,7 +50,8 @@ class Subject:
     """What is gated: ``candidate`` against ``current`` (None: the base), and how it is served.
 
     Paths are absolute. ``crew`` runs the role tasks; ``policy`` says how answers are executed.
-    Smaller scales of the candidate are written below ``folder``. What ``kept`` holds is not
+    Smaller scales of the candidate, or of what it changes of the adapter ``start`` that it went on
+    from, are written below ``folder``. What ``kept`` holds is not
     measured again.
     """
 
@@ -62,6 +63,7 @@ class Subject:
     policy: CommandPolicy
     home: Path | None = None
     kept: Kept = field(default_factory=Kept)
+    start: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,18 @@ class Side:
         )
 
     async def role_tasks(
-        self, seed: int, count: int, on_task: OnTask, *, spare: int | None = None
+        self,
+        seed: int,
+        count: int,
+        on_task: OnTask,
+        *,
+        spare: int | None = None,
+        first: Sequence[int] = (),
     ) -> tuple[TaskOutcome, ...]:
-        """Let the crew work on ``count`` held-out tasks; return what came of them, in order.
+        """Let the crew work on ``count`` held-out tasks; return what came of them, by their index.
 
-        They end with the one by which more than ``spare`` (None: any number) were not delivered.
+        They end with the one by which more than ``spare`` (None: any number) were not delivered,
+        which is soon where those that come ``first`` are the likeliest to fail.
         """
         crew = self._crew()
         spare = count if spare is None else spare
@@ -110,11 +119,13 @@ class Side:
             on_task(done, count)
             return found
 
-        tasks = enumerate(evaluation_tasks(seed, count))
-        works = (outcome(*one) for one in takewhile(lambda _: left >= 0, tasks))
+        tasks = dict(enumerate(evaluation_tasks(seed, count)))
+        order = dict.fromkeys((*(index for index in first if index in tasks), *tasks))
+        works = (outcome(one, tasks[one]) for one in takewhile(lambda _: left >= 0, order))
         found = await together(works, _AT_ONCE)  # one more may have been at work
         failed = accumulate(not one.delivered for one in found)
-        return found[: 1 + sum(number <= spare for number in failed)]
+        whole = found[: 1 + sum(number <= spare for number in failed)]
+        return tuple(sorted(whole, key=lambda one: one.index))
 
     async def guarded(self, seed: int, count: int) -> Guarded:
         """Let the crew work on ``count`` wishes to change a strict region."""

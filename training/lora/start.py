@@ -12,6 +12,8 @@ from training.lora.recipe import Recipe, lora_parameters
 from training.lora.records import ADAPTER, ADAPTER_CONFIG
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from training.lora.learner import Arrays
 
 _SHAPE: Final = ("rank", "keys")  # of lora_parameters: what decides which weights there are
@@ -36,23 +38,32 @@ def fits(adapter: Path, recipe: Recipe) -> bool:
 
 
 def read_start(adapter: Path, recipe: Recipe) -> Arrays:
-    """Return the weights of ``adapter`` that change as much at the recipe's scale as they do now.
+    """Return the weights of ``adapter`` for a training by ``recipe``.
 
     Raises:
         UsageError: it is damaged, or of other layers or another rank than ``recipe`` makes.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     if not fits(adapter, recipe):
         raise UsageError(
             f"a training by this recipe cannot go on from {str(adapter)!r}: it is damaged, or has "
             "other layers or another rank"
         )
-    share = _config(adapter)["lora_parameters"]["scale"] / recipe.scale
+    return weights_at(adapter, recipe.scale)
+
+
+def weights_at(adapter: Path, scale: float) -> dict[str, NDArray[Any]]:
+    """Return the weights that at ``scale`` change what those of ``adapter`` change at its own.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     try:
+        share = _config(adapter)["lora_parameters"]["scale"] / scale
         weights = load_file(adapter / ADAPTER)
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UsageError(
             f"the weights of {str(adapter)!r} cannot be read ({error}); restore them, or train "
             "from the base"
