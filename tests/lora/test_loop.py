@@ -16,9 +16,16 @@ from training.dataset.encoding import Encoder
 from training.dataset.reader import open_dataset
 from training.gate.shape import read_config, shrink
 from training.lora.batches import in_batches
-from training.lora.checkpoint import CHECKPOINT, IDENTITY, identify, load, read_result
+from training.lora.checkpoint import (
+    CHECKPOINT,
+    IDENTITY,
+    Progress,
+    identify,
+    load,
+    read_result,
+)
 from training.lora.learner import _ADAPTER, Learner, TrainingDiverged
-from training.lora.loop import run_job, sample
+from training.lora.loop import _encoded, _Run, run_job, sample
 from training.lora.recipe import Budget, Recipe
 from training.lora.records import Aimed, Event, Job, Planned, Stepped, Trained, Validated
 from training.lora.start import fits
@@ -61,10 +68,25 @@ def test_a_training_lowers_the_loss_and_says_how_it_goes(job: Job) -> None:
     assert not (job.out / CHECKPOINT).exists()
 
 
-def test_the_adapter_is_that_of_the_lowest_held_out_loss(job: Job) -> None:
-    trained, _ = run(job)
-    lowest = min(trained.valid_loss[1:], key=lambda point: point.loss)
-    assert trained.best_iteration == lowest.iteration
+@pytest.mark.parametrize(("above", "is_taken"), [(1.05, True), (1.2, False)])
+def test_the_adapter_is_the_last_whose_held_out_loss_is_near_the_lowest(
+    job: Job, above: float, is_taken: bool
+) -> None:
+    items = _encoded(job)
+    now = _Run(job, Learner(job.model, job.recipe, 10), items, 10, lambda _: None)
+    now.progress = Progress(iteration=4)
+    now._validate()
+    assert (now.progress.best_iteration, now.progress.worse) == (4, 0)
+    assert now.progress.best_loss is not None
+    lowest = now.progress.best_loss / above
+    now.progress = now.progress.model_copy(update={"iteration": 8, "best_loss": lowest})
+    now._validate()
+    assert now.progress.best_loss == lowest
+    assert (now.progress.best_iteration, now.progress.worse) == ((8, 0) if is_taken else (4, 1))
+
+
+def test_an_adapter_has_the_weights_of_every_layer(job: Job) -> None:
+    run(job)
     weights = load_file(job.out / "adapters.safetensors")
     assert len(weights) == 2 * 7 * 2  # A and B of seven linear layers in two blocks
     assert any(np.any(one) for name, one in weights.items() if name.endswith("lora_b"))

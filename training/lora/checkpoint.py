@@ -42,7 +42,9 @@ class Identity(Record):
 
 
 class Progress(Record):
-    """How far a training is; ``worse`` counts validations since the best one."""
+    """How far a training is; ``best_loss`` is the lowest, ``worse`` counts validations since those
+    of ``best_iteration``.
+    """
 
     iteration: int = 0
     tokens: int = 0

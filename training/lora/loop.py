@@ -51,7 +51,9 @@ if TYPE_CHECKING:
 
 Tell = Callable[[Event], None]
 _T = TypeVar("_T")
-_TOLERANCE: Final = 1e-4  # a loss that is lower by less is not better
+# A held-out loss that is above the lowest by less is noise, and what is learned at a lower rate is
+# better by more than it shows (docs/decisions.md).
+_NEAR: Final = 1.1
 _VALIDATED: Final = 64  # items, at most: more would take longer than the training between them
 _AIMED: Final = 256  # items of either kind, at most: some fifty thousand tokens
 _TOLD: Final = 32  # of these are read between two words about it
@@ -254,7 +256,7 @@ class _Run:
         return seconds
 
     def _validate(self) -> None:
-        """Measure the held-out loss and keep the weights when it is the lowest."""
+        """Measure the held-out loss, and keep the weights unless it is clearly above the lowest."""
         if not self.items.valid:
             return
         started, at = time.monotonic(), self.progress.iteration
@@ -262,10 +264,11 @@ class _Run:
         point = LossPoint(iteration=at, tokens=self.progress.tokens, loss=loss)
         seconds = time.monotonic() - started
         self._advance(seconds, valid_loss=(*self.progress.valid_loss, point))
-        lowest = self.progress.best_loss
-        if at and (lowest is None or loss < lowest - _TOLERANCE):
+        before = self.progress.best_loss
+        lowest = loss if before is None else min(before, loss)
+        if at and loss <= _NEAR * lowest:
             self.best = self.learner.adapter(at)
-            self._advance(0.0, best_iteration=at, best_loss=loss, worse=0)
+            self._advance(0.0, best_iteration=at, best_loss=lowest, worse=0)
         elif at:
             self._advance(0.0, worse=self.progress.worse + 1)
         self.tell(Validated(iteration=at, loss=loss))

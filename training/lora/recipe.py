@@ -21,14 +21,14 @@ class Recipe(Record):
     linear layers of a block, such as ``self_attn.q_proj``; empty are all. An iteration is one
     update from ``batch`` x ``accumulate`` items. ``warmup`` is a share of all iterations, during
     which the rate rises; then it falls along a cosine. ``validate_every`` counts iterations, and
-    ``patience`` validations without an improvement, after which training ends. A gradient whose
-    norm over all weights is above ``clip`` is scaled down to it. A token whose loss is below
-    ``known`` is not learned from: it would only move what is right already, and in a long answer
-    outweigh the one word that a rule changes (selective backpropagation, A. Jiang and others,
-    arXiv:1910.00762, by token). ``directions`` of its input
-    that a layer's adapter reads are ``random`` at first and learned, or chosen once and fixed
-    (``contrast``, see ``training.lora.contrast``). ``reworded`` has a night write what was taught
-    anew for each epoch, in a set as large as it may be, and go over that so much less often.
+    ``patience`` validations in a row clearly above the lowest, after which training ends. A
+    gradient whose norm over all weights is above ``clip`` is scaled down to it. A token whose loss
+    is below ``known`` is not learned from: it would only move what is right already, and in a long
+    answer outweigh the one word that a rule changes (selective backpropagation, A. Jiang and
+    others, arXiv:1910.00762, by token). ``directions`` of its input that a layer's adapter reads
+    are ``random`` at first and learned, or chosen once and fixed (``contrast``, see
+    ``training.lora.contrast``). ``reworded`` has a night write what was taught anew for each epoch,
+    in a set as large as it may be, and go over that so much less often.
     """
 
     rank: int = Field(default=16, ge=1, le=512)

@@ -45,9 +45,9 @@ class LossPoint(Record):
 class Trained(Record):
     """A finished training. ``tokens`` are those seen, padding aside; memory is in GiB.
 
-    ``best_iteration`` is where the loss on the held-out items was lowest, and the adapter is from
-    there; without held-out items it is the last one. A training that ``stopped`` for its budget
-    can go on.
+    ``best_iteration`` is the last at which the loss on the held-out items was not clearly above the
+    lowest, and the adapter is from there; without held-out items it is the last one. A training
+    that ``stopped`` for its budget can go on.
     """
 
     folder: Path
