@@ -70,7 +70,7 @@ def test_the_rate_rises_and_falls_as_mlx_lm_reads_it() -> None:
     assert rates[0] == 0.0
     assert max(rates) == pytest.approx(1e-3)
     assert rates.index(max(rates)) in (10, 11)
-    assert 1e-4 <= rates[-1] < 1.2e-4
+    assert 0 < rates[-1] < 5e-6
 
 
 def test_the_configuration_for_mlx_lm_holds_what_its_trainer_needs(tmp_path: Path) -> None:

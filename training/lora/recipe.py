@@ -11,8 +11,6 @@ from agents.profiles import EMBEDDED, QWEN
 from mcp_local_llm import UsageError
 from memory.records import Record
 
-_FINAL_SHARE: Final = 0.1  # of the rate, at the end of the cosine
-
 
 class Recipe(Record):
     """Everything that decides on an adapter beside its dataset and its base.
@@ -71,7 +69,7 @@ RECIPES: Final = {
     EMBEDDED: Recipe(
         directions="contrast",
         keys=("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
-        rank=128,
+        rank=64,
         rate=1.5e-3,
         known=0.05,
         batch=1,
@@ -124,11 +122,10 @@ def lora_parameters(recipe: Recipe) -> dict[str, Any]:
 
 
 def schedule(recipe: Recipe, iterations: int) -> dict[str, Any]:
-    """Return mlx_lm's ``lr_schedule``: a linear rise, then a cosine down to a tenth."""
+    """Return mlx_lm's ``lr_schedule``: a linear rise, then a cosine down to nothing."""
     warmup = round(recipe.warmup * iterations)
     steps = max(1, iterations - warmup)
-    arguments = [recipe.rate, steps, _FINAL_SHARE * recipe.rate]
-    return {"name": "cosine_decay", "arguments": arguments, "warmup": warmup}
+    return {"name": "cosine_decay", "arguments": [recipe.rate, steps], "warmup": warmup}
 
 
 OPTIMIZER: Final = "adam"
